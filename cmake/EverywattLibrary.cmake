@@ -1,0 +1,40 @@
+# One room of src/: a static library, its warnings and its tests.
+#
+#   everywatt_library(meter SOURCES loop.cc … TESTS loop_test.cc … DEPENDS sources model)
+#
+# Tests lie beside the code and become one binary, meter_test.
+set(EVERYWATT_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # g++ 12 sees overlaps in inlined std::string that are not there (GCC bug 105651).
+  list(APPEND EVERYWATT_WARNINGS -Wno-restrict)
+else()
+  # clang sees a deprecated function inside libstdc++ 12's own stable_sort, and asks
+  # for initialisers of members that have defaults.
+  list(APPEND EVERYWATT_WARNINGS -Wno-deprecated-declarations -Wno-missing-field-initializers)
+endif()
+
+# Seconds that one test may take before it counts as hung.
+set(EVERYWATT_TEST_TIMEOUT 120)
+
+function(everywatt_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;TESTS;DEPENDS")
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${EVERYWATT_WARNINGS}>)
+  target_link_libraries(${name} PUBLIC ${arg_DEPENDS})
+  if(arg_TESTS AND EVERYWATT_TESTS)
+    everywatt_test(${name}_test SOURCES ${arg_TESTS} DEPENDS ${name})
+  endif()
+endfunction()
+
+# A test binary of its own, for tests that stand above one room. Tests may read
+# recorded machines through tests/fixture_tree.h.
+function(everywatt_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS")
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_options(${name} PRIVATE ${EVERYWATT_WARNINGS})
+  target_compile_definitions(${name} PRIVATE EVERYWATT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${EVERYWATT_TEST_TIMEOUT})
+endfunction()

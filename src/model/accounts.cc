@@ -1,0 +1,126 @@
+#include "model/accounts.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+namespace everywatt {
+namespace {
+
+// Below this utilisation what a device draws is idle draw: sampling noise.
+constexpr Nanoseconds kIdleBelowOneIn = 256;
+
+MicroJoules idle_energy(const Window& window, Nanoseconds worked) {
+  if (worked * kIdleBelowOneIn < window.capacity) return window.energy;
+  const double idle_share =
+      1.0 - static_cast<double>(std::min(worked, window.capacity)) / static_cast<double>(window.capacity);
+  const double seconds = static_cast<double>(window.length) / static_cast<double>(kSecond);
+  const Energy idle = (idle_share * window.floor) * (seconds * second);
+  return std::clamp(static_cast<MicroJoules>(std::llround(idle / microjoule)), MicroJoules{0}, window.energy);
+}
+
+// Nobody can say how much work there was.
+Booking book_blind(const Window& window, std::size_t runs) {
+  Booking booking{.runs = std::vector<Booking::Part>(runs)};
+  (window.wholly_reserved && runs == 1 ? booking.runs[0].busy : booking.unattributed) = window.energy;
+  return booking;
+}
+
+}  // namespace
+
+Accounts& Accounts::operator+=(const Accounts& more) {
+  busy += more.busy;
+  idle += more.idle;
+  other += more.other;
+  unattributed += more.unattributed;
+  return *this;
+}
+
+Accounts Booking::seen_by(std::size_t run) const {
+  Accounts seen{.other = other, .unattributed = unattributed};
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (i == run) {
+      seen.busy = runs[i].busy;
+      seen.idle = runs[i].idle;
+    } else {
+      seen.other += runs[i].busy + runs[i].idle;
+    }
+  }
+  return seen;
+}
+
+Booking book(const Window& window, std::span<const Use> runs) {
+  assert(window.energy >= 0);
+  if (!window.worked || window.capacity <= 0) return book_blind(window, runs.size());
+
+  Nanoseconds ours = 0;
+  for (const Use& use : runs) ours += use.busy;
+  const Nanoseconds worked = std::max(*window.worked, ours);
+  const MicroJoules idle = idle_energy(window, worked);
+
+  std::vector<std::uint64_t> work_weights;
+  std::vector<std::uint64_t> idle_weights;
+  for (const Use& use : runs) {
+    work_weights.push_back(static_cast<std::uint64_t>(use.busy));
+    idle_weights.push_back(use.reserved);
+  }
+  work_weights.push_back(static_cast<std::uint64_t>(worked - ours));
+  idle_weights.push_back(window.unreserved);
+  const auto worked_parts = split(window.energy - idle, work_weights);
+  const auto idle_parts = split(idle, idle_weights);
+
+  Booking booking{.runs = std::vector<Booking::Part>(runs.size()), .other = worked_parts.back()};
+  MicroJoules left = window.energy - booking.other;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    booking.runs[i] = {.busy = worked_parts[i], .idle = idle_parts[i]};
+    left -= worked_parts[i] + idle_parts[i];
+  }
+  booking.unattributed = left;
+  return booking;
+}
+
+IdleWeights idle_weights(std::span<const unsigned> cpus, std::span<const Reservation> runs) {
+  // Shares of single CPUs, so that overlapping sets divide what they share.
+  std::vector<double> share(runs.size(), 0.0);
+  const auto holds = [](const Reservation& run, unsigned cpu) {
+    return run.is_explicit() && (!run.cpus || std::ranges::find(*run.cpus, cpu) != run.cpus->end());
+  };
+  // A quota spreads over the CPUs that the run may use.
+  const auto strength = [&](const Reservation& run) {
+    if (!run.quota) return 1.0;
+    const double spread = static_cast<double>(run.cpus ? run.cpus->size() : std::max<std::size_t>(cpus.size(), 1));
+    return std::clamp(*run.quota / std::max(spread, 1.0), 0.0, 1.0);
+  };
+  for (const unsigned cpu : cpus) {
+    double claimed = 0;
+    for (const Reservation& run : runs) claimed += holds(run, cpu) ? strength(run) : 0.0;
+    const double scale = claimed > 1 ? 1 / claimed : 1.0;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      if (holds(runs[i], cpu)) share[i] += strength(runs[i]) * scale / static_cast<double>(cpus.size());
+    }
+  }
+  const double claimed = std::min(1.0, std::accumulate(share.begin(), share.end(), 0.0));
+  const auto silent = std::ranges::count_if(runs, [](const Reservation& run) { return !run.is_explicit(); });
+  for (std::size_t i = 0; i < runs.size() && silent > 0; ++i) {
+    if (!runs[i].is_explicit()) share[i] = (1 - claimed) / static_cast<double>(silent);
+  }
+
+  IdleWeights weights;
+  std::uint64_t given = 0;
+  for (const double s : share) {
+    const auto weight = static_cast<std::uint64_t>(std::floor(s * static_cast<double>(kWholeDevice)));
+    weights.runs.push_back(std::min(weight, kWholeDevice - given));
+    given += weights.runs.back();
+  }
+  weights.unreserved = kWholeDevice - given;
+  // What rounding left over where all is taken goes to the first that takes what is there.
+  const auto first = std::ranges::find_if(runs, [](const Reservation& run) { return !run.is_explicit(); });
+  if (first != runs.end()) {
+    weights.runs[static_cast<std::size_t>(first - runs.begin())] += std::exchange(weights.unreserved, 0);
+  }
+  return weights;
+}
+
+}  // namespace everywatt

@@ -1,0 +1,79 @@
+// The law of the ledger: for each device and each stretch of time
+//   busy + idle + other + unattributed = energy measured, to the microjoule.
+// Pure functions over integers (ARCHITECTURE.md, "The accounts").
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "model/microjoules.h"
+
+namespace everywatt {
+
+// A run's part of one device, or the sum over devices.
+struct Accounts {
+  MicroJoules busy = 0;          // drawn by the run's own work
+  MicroJoules idle = 0;          // drawn by nobody's work on what the run had reserved
+  MicroJoules other = 0;         // belongs to others
+  MicroJoules unattributed = 0;  // nobody reserved it, or nobody can tell
+  [[nodiscard]] MicroJoules measured() const { return busy + idle + other + unattributed; }
+  [[nodiscard]] MicroJoules total() const { return busy + idle; }  // what is charged to the run
+  Accounts& operator+=(const Accounts& more);
+  bool operator==(const Accounts&) const = default;
+};
+
+// One run's use of one device within a window.
+struct Use {
+  Nanoseconds busy = 0;        // device time that the run's work took: CPU time summed over CPUs
+  std::uint64_t reserved = 0;  // weight of its reservation, see idle_weights()
+};
+
+struct Window {
+  MicroJoules energy = 0;
+  Nanoseconds length = 0;
+  Nanoseconds capacity = 0;                // length × CPUs of the device
+  std::optional<Nanoseconds> worked = {};  // device time that anyone's work took; none: not known
+  Power floor = {};                        // what the device draws when nobody works
+  std::uint64_t unreserved = 0;            // weight of the idle share that no known run reserves
+  bool wholly_reserved = false;            // by the one run that is asked for
+};
+
+// What each run gets; `other` and `unattributed` are seen from outside all of them.
+struct Booking {
+  struct Part {
+    MicroJoules busy = 0;
+    MicroJoules idle = 0;
+  };
+  std::vector<Part> runs;
+  MicroJoules other = 0;
+  MicroJoules unattributed = 0;
+  // The same window as one of its runs sees it: what the others got is `other`.
+  [[nodiscard]] Accounts seen_by(std::size_t run) const;
+};
+
+// Books one window. Runs are ordered by id (equal remainders go to the first).
+Booking book(const Window& window, std::span<const Use> runs);
+
+// What a run has set aside of a machine's CPUs; none of the two: it takes what
+// is there, evenly with the others that say nothing.
+struct Reservation {
+  std::optional<std::vector<unsigned>> cpus = {};  // cpuset or affinity narrower than the machine
+  std::optional<double> quota = {};  // CPUs' worth of time, spread over `cpus` (the device's where not set)
+  [[nodiscard]] bool is_explicit() const { return cpus || quota; }
+};
+
+// How the idle energy of a device with these CPUs is divided: a weight per run
+// and one for what nobody reserves. Where explicit reservations overlap, each
+// CPU goes to its holders evenly; together they never exceed the device. The
+// weights sum to kWholeDevice.
+inline constexpr std::uint64_t kWholeDevice = 1'000'000'000;
+struct IdleWeights {
+  std::vector<std::uint64_t> runs;
+  std::uint64_t unreserved = 0;
+};
+IdleWeights idle_weights(std::span<const unsigned> cpus, std::span<const Reservation> runs);
+
+}  // namespace everywatt

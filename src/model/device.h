@@ -1,0 +1,112 @@
+// A device is a thing that has a meter; a channel is one quantity of it from
+// one sensor. Both are plain data that a source finds and the meter elects from.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/units.h"
+
+namespace everywatt {
+
+enum class DeviceKind {
+  package,
+  core,
+  uncore,
+  dram,
+  memory,
+  gpu,
+  mig,
+  module,
+  psys,
+  node,
+  nic,
+  disk,
+  interconnect,
+  rest_of_node,
+};
+std::string_view to_string(DeviceKind);
+std::optional<DeviceKind> parse_device_kind(std::string_view);
+
+struct Device {
+  std::string id;  // stable: package:0, dram:0, psys:0, gpu:GPU-<uuid>, node:<host>
+  DeviceKind kind = DeviceKind::node;
+  std::string model = {};  // "Intel(R) Xeon(R) Gold 6148", for people
+  // The device whose energy includes this one's; none at the top. Energy
+  // nesting, not directory nesting: dram is beside its package.
+  std::optional<std::string> parent = {};
+  // The device whose activity stands for this one's (dram and memory follow a
+  // package; "*" all packages); empty: its own.
+  std::string follows = {};
+  std::vector<unsigned> cpus = {};  // package: the logical CPUs on it
+  bool includes_memory = false;     // package: its meter holds the memory's energy too (Grace)
+};
+
+// How a figure was obtained, best first.
+enum class Method { counter, integrated, modelled, assumed };
+std::string_view to_string(Method);
+std::optional<Method> parse_method(std::string_view);
+
+enum class ChannelKind {
+  energy,     // a cumulative counter
+  power,      // watts now, or averaged over `window`
+  busy_time,  // cumulative time that the device's CPUs worked for anyone; raw is nanoseconds summed over its CPUs
+  model,      // no sensor: power follows from utilisation by `model`
+};
+
+// Power as a function of utilisation, linear between points; the first point
+// is at 0 and the last at 1. A constant is two equal points.
+struct PowerModel {
+  struct Point {
+    double utilisation = 0;
+    Power power = {};
+  };
+  std::vector<Point> points = {};
+  [[nodiscard]] Power at(double utilisation) const;
+};
+
+// Micro-units (microjoules, microwatts) in one raw unit, exact.
+struct Scale {
+  std::uint64_t numerator = 1;
+  std::uint64_t denominator = 1;
+};
+
+struct Channel {
+  std::string device = {};  // Device::id
+  ChannelKind kind = ChannelKind::energy;
+  Method method = Method::counter;
+  std::string sensor = {};                  // "rapl-powercap": shown, and the key under which errors are correlated
+  std::string detail = {};                  // the file or event, for doctor: "intel-rapl:0/energy_uj"
+  Scale scale = {};                         // of raw readings
+  std::optional<std::uint64_t> range = {};  // energy: the largest raw value before it begins again
+  Nanoseconds period = 0;                   // how often the sensor has something new; 0: at every reading
+  Nanoseconds window = 0;                   // power: averaged over the window before the stamp; 0: instant
+  double systematic = 0;                    // relative standard uncertainty (k = 1) that does not shrink with time
+  Power offset = {};                        // added to what the sensor reads, by calibration; may be negative
+  Power most = 0.0 * watt;                  // a power the device cannot exceed; 0: not known
+  PowerModel model = {};
+  std::string provenance = {};  // model: the table or formula and its source, one sentence
+  int rank = 0;                 // among channels of equal method the lowest is elected
+};
+
+// What a source found.
+struct Inventory {
+  std::vector<Device> devices = {};
+  std::vector<Channel> channels = {};
+  std::vector<std::string> notes =
+      {};  // what was left out and why, one line each: "intel-rapl-mmio:0 repeats package:0"
+};
+
+// One raw value of one channel, as the sensor gave it: a counter is passed on
+// as the counter stands, never as a difference, so that wrap, reset and gap
+// are judged in one place and not once per sensor.
+struct Reading {
+  std::uint32_t channel = 0;  // index into the source's Inventory::channels
+  std::uint64_t raw = 0;
+  std::optional<Nanoseconds> stamped = {};  // the sensor's own time, where it gives one
+};
+
+}  // namespace everywatt

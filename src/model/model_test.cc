@@ -1,0 +1,146 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "model/counter.h"
+#include "model/device.h"
+#include "model/energy_curve.h"
+#include "model/line_fit.h"
+#include "model/microjoules.h"
+#include "model/run.h"
+
+namespace everywatt {
+namespace {
+
+using Kind = CounterStep::Kind;
+
+constexpr double kMicrojoulesPerSecondAt500W = 500e6;
+
+TEST(Counter, TheFirstReadingIsOnlyAMark) {
+  Counter counter{262143328850, kMicrojoulesPerSecondAt500W};
+  EXPECT_EQ(counter.next(kSecond, 5).kind, Kind::first);
+}
+
+TEST(Counter, CountsAcrossTheWrap) {
+  Counter counter{262143328850, kMicrojoulesPerSecondAt500W};
+  (void)counter.next(kSecond, 262143328000);
+  const auto step = counter.next(kSecond + 100 * kMillisecond, 149);
+  EXPECT_EQ(step.kind, Kind::wrap);
+  EXPECT_EQ(step.delta, 1000u);
+}
+
+TEST(Counter, AFallThatNoPowerExplainsIsAResetAndBooksNothing) {
+  Counter counter{262143328850, kMicrojoulesPerSecondAt500W};
+  (void)counter.next(kSecond, 240422366267);
+  const auto step = counter.next(kSecond + 100 * kMillisecond, 1000);
+  EXPECT_EQ(step.kind, Kind::reset);
+  EXPECT_EQ(step.delta, 0u);
+  EXPECT_EQ(counter.next(kSecond + 200 * kMillisecond, 5001000).delta, 5000000u);
+}
+
+TEST(Counter, ALeapThatNoPowerExplainsIsAResetToo) {
+  Counter counter{std::nullopt, kMicrojoulesPerSecondAt500W};
+  (void)counter.next(kSecond, 100);
+  EXPECT_EQ(counter.next(kSecond + 100 * kMillisecond, 1'000'000'000'000).kind, Kind::reset);
+}
+
+TEST(Counter, ASilenceLongEnoughForAWholeTurnIsAmbiguous) {
+  Counter counter{262143328850, kMicrojoulesPerSecondAt500W};
+  (void)counter.next(0, 100);
+  const auto step = counter.next(1000 * kSecond, 200);
+  EXPECT_EQ(step.kind, Kind::ambiguous);
+  EXPECT_EQ(step.delta, 100u);
+}
+
+TEST(EnergyCurve, DifferencesTelescopeOverRandomCuts) {
+  std::mt19937_64 random{7};
+  EnergyCurve curve;
+  Nanoseconds time = 0;
+  MicroJoules total = 0;
+  for (int i = 0; i < 200; ++i) {
+    time += 1 + static_cast<Nanoseconds>(random() % kSecond);
+    total += static_cast<MicroJoules>(random() % 50'000'000);
+    curve.append(time, total);
+  }
+  for (int round = 0; round < 1000; ++round) {
+    const auto cut = [&] { return static_cast<Nanoseconds>(random() % static_cast<std::uint64_t>(time)); };
+    Nanoseconds a = cut(), b = cut(), c = cut();
+    if (a > b) std::swap(a, b);
+    if (b > c) std::swap(b, c);
+    if (a > b) std::swap(a, b);
+    EXPECT_EQ(curve.between(a, b) + curve.between(b, c), curve.between(a, c));
+    EXPECT_GE(curve.between(a, b), 0);
+  }
+}
+
+TEST(EnergyCurve, ForgettingKeepsWhatComesAfter) {
+  EnergyCurve curve;
+  for (int i = 0; i < 10; ++i) curve.append(i * 100 + 1, i * 1000);
+  const MicroJoules before = curve.between(455, 777);
+  curve.forget_before(455);
+  EXPECT_EQ(curve.between(455, 777), before);
+  EXPECT_EQ(curve.points().front().time, 401);
+}
+
+TEST(EnergyCurve, OnlyObservedPiecesCountAsSeen) {
+  EnergyCurve curve;
+  curve.append(100, 0);
+  curve.append(200, 10);
+  curve.append(300, 20, Sight::unseen);
+  curve.append(400, 30);
+  EXPECT_EQ(curve.observed(0, 500), 200);
+  EXPECT_EQ(curve.observed(150, 350), 100);
+  EXPECT_EQ(curve.observed(0, 50), 0);
+}
+
+TEST(Split, PartsSumToTheWholeWhateverTheWeights) {
+  std::mt19937_64 random{11};
+  for (int round = 0; round < 1000; ++round) {
+    std::vector<std::uint64_t> weights(1 + random() % 9);
+    for (auto& weight : weights) weight = random() % 4 ? random() % 1'000'000'000 : 0;
+    const auto total = static_cast<MicroJoules>(random() % 1'000'000'000'000);
+    const auto parts = split(total, weights);
+    MicroJoules sum = 0;
+    bool any = false;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      sum += parts[i];
+      any |= weights[i] > 0;
+      if (weights[i] == 0) {
+        EXPECT_EQ(parts[i], 0);
+      }
+    }
+    EXPECT_EQ(sum, any ? total : 0);
+  }
+}
+
+TEST(Split, OfEqualRemaindersTheFirstWins) {
+  EXPECT_EQ(split(10, std::vector<std::uint64_t>{1, 1, 1}), (std::vector<MicroJoules>{4, 3, 3}));
+}
+
+TEST(PowerModel, IsLinearBetweenItsPoints) {
+  const PowerModel model{.points = {{0.0, 12.0 * watt}, {0.5, 75.0 * watt}, {1.0, 102.0 * watt}}};
+  EXPECT_DOUBLE_EQ(model.at(0) / watt, 12);
+  EXPECT_DOUBLE_EQ(model.at(0.25) / watt, 43.5);
+  EXPECT_DOUBLE_EQ(model.at(2) / watt, 102);
+}
+
+TEST(LineFit, FindsTheLineAndSaysHowGoodItIs) {
+  std::vector<FitPoint> points;
+  for (int i = 0; i < 20; ++i) points.push_back({i * 10.0, 0.95 * i * 10.0 + 5});
+  const auto fit = fit_line(points);
+  ASSERT_TRUE(fit);
+  EXPECT_NEAR(fit->slope, 0.95, 1e-9);
+  EXPECT_NEAR(fit->intercept, 5, 1e-9);
+  EXPECT_NEAR(fit->r_squared, 1, 1e-9);
+  EXPECT_FALSE(fit_line(std::vector<FitPoint>(5, {3, 4})));
+}
+
+TEST(Names, ReadBackWhatTheyWrite) {
+  EXPECT_EQ(parse_device_kind(to_string(DeviceKind::rest_of_node)), DeviceKind::rest_of_node);
+  EXPECT_EQ(parse_method("modelled"), Method::modelled);
+  EXPECT_EQ(parse_run_status("lost"), RunStatus::lost);
+  EXPECT_EQ(parse_run_status("gone"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace everywatt

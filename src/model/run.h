@@ -1,0 +1,169 @@
+// A run and what is recorded of it: facts only. Carbon, money, bills and
+// verdicts are views, computed from these when asked.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/accounts.h"
+#include "model/device.h"
+
+namespace everywatt {
+
+enum class RunStatus { running, finished, failed, killed, lost };
+std::string_view to_string(RunStatus);
+std::optional<RunStatus> parse_run_status(std::string_view);
+
+struct NetworkBytes {
+  std::string kind;  // internet, private, loopback
+  std::uint64_t received = 0;
+  std::uint64_t sent = 0;
+  bool lower_bound = false;  // some connections may have gone unseen
+};
+
+// What the run's processes used beside energy.
+struct Usage {
+  Nanoseconds cpu_time = 0;  // user and system, exited children included
+  std::optional<std::uint64_t> peak_memory_bytes = {};
+  std::optional<std::uint64_t> disk_read_bytes = {};
+  std::optional<std::uint64_t> disk_written_bytes = {};
+  std::vector<NetworkBytes> network = {};
+  std::string method = {};  // how cpu_time was told: cgroup, process-tree
+};
+
+// The supervisor's identity: while it lives, a run that says `running` runs.
+struct Supervisor {
+  std::int64_t pid = 0;
+  std::uint64_t start_ticks = 0;  // field 22 of /proc/PID/stat: pids are used again
+  std::string boot_id = {};
+};
+
+struct Overhead {
+  Nanoseconds cpu_time = 0;
+  std::uint64_t peak_rss_bytes = 0;
+  std::uint64_t marks_dropped = 0;
+};
+
+struct Run {
+  std::string id;
+  std::string name = {};
+  std::string project = {};
+  std::string model = {};
+  std::string model_version = {};
+  std::string origin = "job";  // job, attach, import
+  RunStatus status = RunStatus::running;
+  std::optional<std::string> parent = {};  // the run that this one is nested in
+  std::vector<std::string> command = {};
+  std::optional<int> exit_status = {};
+  std::optional<std::string> ended_by = {};  // "signal 9 (Killed)", budget …
+  Instant started = {};
+  std::optional<Instant> ended = {};  // while it says `running`: the last moment that was recorded
+  std::map<std::string, std::string> tags = {};
+  std::map<std::string, double> metrics = {};
+  std::map<std::string, std::string> environment = {};  // host, cpu, kernel, git commit …
+  std::string boundary = "components";                  // what the sums contain: components, node
+  std::string host = {};
+  Usage usage = {};
+  Overhead overhead = {};
+  Supervisor supervisor = {};
+  std::vector<std::string> notices = {};  // what a reader of the bill must know, one line each
+};
+
+// What is known of one device within one run, beside its entries.
+struct DeviceRecord {
+  Device device = {};
+  bool counted = true;
+  std::optional<Method> method = {};         // of the elected channel; none: no figure, see reason
+  std::string sensor = {};                   // of the elected channel
+  std::string correlation = {};              // devices of equal key err together; empty: on its own
+  std::optional<MicroJoules> measured = {};  // none: no figure, see reason
+  MicroJoules uncertainty_random = 0;        // standard uncertainty (k = 1)
+  MicroJoules uncertainty_systematic = 0;    // standard uncertainty (k = 1)
+  Nanoseconds observed = 0;                  // time in which the sensor was seen to work
+  Nanoseconds busy_time = 0;                 // device time that the run's work took, divided by its CPUs
+  Nanoseconds reserved_time = 0;             // run time × its share of the reservation
+  bool utilisation_known = true;             // else idle is not known either
+  std::vector<std::string> flags = {};       // proxy:cpu-time, sensor-disagreement, counter-reset …
+  std::optional<std::string> reason = {};    // why there is no figure
+};
+
+// (device, phase path, account, minute) of one run. Entries of equal key add up.
+enum class Account : std::uint8_t { busy, idle, other, unattributed };
+std::string_view to_string(Account);
+
+struct Entry {
+  std::string device;
+  std::string phase = {};  // "train/epoch"; "" is time outside any phase
+  Account account = Account::busy;
+  std::int64_t minute = 0;  // minutes since 1970-01-01 UTC, of the window's start
+  MicroJoules energy = 0;
+};
+
+// A stretch in which a device was not observed.
+struct Gap {
+  std::string device;
+  Nanoseconds started_wall = 0;
+  Nanoseconds length = 0;
+  std::string reason;
+};
+
+struct PhaseStat {
+  std::string path;
+  std::uint64_t count = 0;
+  Nanoseconds duration = 0;  // children included
+};
+
+// Everything recorded of one run but its series.
+struct RunRecord {
+  Run run;
+  std::vector<DeviceRecord> devices = {};
+  std::vector<Entry> entries = {};
+  std::vector<PhaseStat> phases = {};
+  std::vector<Gap> gaps = {};
+};
+
+// What `ls` shows of a run. Sums are over counted devices.
+struct RunSummary {
+  Run run;
+  std::optional<MicroJoules> total;  // busy + idle; none: no device has a figure
+  std::optional<MicroJoules> measured;
+};
+
+// What is kept against time within a run, the source from which entries can be rebuilt.
+enum class Track : std::uint8_t {
+  energy,      // cumulative microjoules of the device
+  worked,      // cumulative nanoseconds that the device worked for anyone; -1 where that is not known
+  ours,        // cumulative nanoseconds that it worked for this run
+  reserved,    // weight of this run's reservation since the last point, out of kWholeDevice
+  unreserved,  // weight of what nobody reserved, likewise
+  floor,       // microwatts that all runs of the host agreed on since the last point; -1: this run was alone
+};
+std::string_view to_string(Track);
+
+struct SeriesPoint {
+  Nanoseconds time = 0;  // CLOCK_MONOTONIC
+  std::int64_t value = 0;
+  bool operator==(const SeriesPoint&) const = default;
+};
+
+// What happened to one run since the last append. Entries add to what is
+// there; devices and phases replace their earlier rows; gaps and points follow
+// the earlier ones.
+struct RunDelta {
+  std::vector<DeviceRecord> devices = {};
+  std::vector<Entry> entries = {};
+  std::vector<PhaseStat> phases = {};
+  std::vector<Gap> gaps = {};
+  struct Points {
+    std::string device;
+    Track track = Track::energy;
+    std::vector<SeriesPoint> points = {};  // times ascend, also across deltas
+  };
+  std::vector<Points> series = {};
+};
+
+}  // namespace everywatt

@@ -1,0 +1,182 @@
+#include "account/bill.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace everywatt {
+namespace {
+
+// Two standard uncertainties are the half-width of a 95 % interval (JCGM 100:2008, 6.3.3).
+constexpr double kCoverageFactor = 2;
+
+std::map<std::string, Accounts> accounts_by_device(const std::vector<Entry>& entries) {
+  std::map<std::string, Accounts> by_device;
+  for (const Entry& entry : entries) {
+    Accounts& accounts = by_device[entry.device];
+    switch (entry.account) {
+      case Account::busy:
+        accounts.busy += entry.energy;
+        break;
+      case Account::idle:
+        accounts.idle += entry.energy;
+        break;
+      case Account::other:
+        accounts.other += entry.energy;
+        break;
+      case Account::unattributed:
+        accounts.unattributed += entry.energy;
+        break;
+    }
+  }
+  return by_device;
+}
+
+MicroJoules expand(double standard) { return std::llround(kCoverageFactor * standard); }
+
+EnergyFigures figures_of(const DeviceRecord& record, const Accounts& accounts) {
+  EnergyFigures figures;
+  if (!record.measured) return figures;
+  figures.measured = accounts.measured();
+  figures.total = accounts.total();
+  figures.busy = accounts.busy;
+  if (record.utilisation_known) figures.idle = accounts.idle;
+  figures.other = accounts.other;
+  figures.unattributed = accounts.unattributed;
+  const auto random = static_cast<double>(record.uncertainty_random);
+  const auto systematic = static_cast<double>(record.uncertainty_systematic);
+  figures.uncertainty = expand(std::hypot(random, systematic));
+  figures.uncertainty_systematic = expand(systematic);
+  return figures;
+}
+
+void add(std::optional<MicroJoules>& sum, const std::optional<MicroJoules>& part) {
+  if (part) sum = sum.value_or(0) + *part;
+}
+
+// Errors of one sensor family go together and add up; different ones are independent.
+void add_uncertainty(EnergyFigures& sum, const std::vector<DeviceBill>& devices) {
+  double random = 0;
+  std::map<std::string, double> systematic;
+  bool any = false;
+  for (const DeviceBill& device : devices) {
+    if (!device.record.counted || !device.record.measured) continue;
+    any = true;
+    random += std::pow(static_cast<double>(device.record.uncertainty_random), 2);
+    const std::string& key = device.record.correlation.empty() ? device.record.device.id : device.record.correlation;
+    systematic[key] += static_cast<double>(device.record.uncertainty_systematic);
+  }
+  if (!any) return;
+  double squares = 0;
+  for (const auto& [key, value] : systematic) squares += value * value;
+  sum.uncertainty = expand(std::sqrt(random + squares));
+  sum.uncertainty_systematic = expand(std::sqrt(squares));
+}
+
+EnergyFigures sum_of(const std::vector<DeviceBill>& devices) {
+  EnergyFigures sum;
+  for (const DeviceBill& device : devices) {
+    if (!device.record.counted) continue;
+    add(sum.measured, device.energy.measured);
+    add(sum.total, device.energy.total);
+    add(sum.busy, device.energy.busy);
+    add(sum.idle, device.energy.idle);
+    add(sum.other, device.energy.other);
+    add(sum.unattributed, device.energy.unattributed);
+  }
+  add_uncertainty(sum, devices);
+  return sum;
+}
+
+std::optional<double> measured_fraction(const std::vector<DeviceBill>& devices, const EnergyFigures& sum) {
+  if (!sum.measured || *sum.measured == 0) return std::nullopt;
+  MicroJoules by_sensors = 0;
+  for (const DeviceBill& device : devices) {
+    const bool sensed = device.record.method == Method::counter || device.record.method == Method::integrated;
+    if (device.record.counted && sensed) by_sensors += device.energy.measured.value_or(0);
+  }
+  return static_cast<double>(by_sensors) / static_cast<double>(*sum.measured);
+}
+
+// What the node's own meter says beyond its counted components: board, fans, disks, power supply.
+void add_rest_of_node(std::vector<DeviceBill>& devices, const EnergyFigures& components) {
+  const auto is_meter = [](DeviceKind kind) {
+    return
+        [kind](const DeviceBill& d) { return d.record.device.kind == kind && !d.record.counted && d.energy.measured; };
+  };
+  auto node = std::ranges::find_if(devices, is_meter(DeviceKind::node));
+  if (node == devices.end()) node = std::ranges::find_if(devices, is_meter(DeviceKind::psys));
+  if (node == devices.end() || !components.measured) return;
+
+  const MicroJoules rest = *node->energy.measured - *components.measured;
+  const double uncertainty = std::hypot(static_cast<double>(node->energy.uncertainty.value_or(0)),
+                                        static_cast<double>(components.uncertainty.value_or(0)));
+  DeviceBill row;
+  row.record = {.device = {.id = "rest_of_node", .kind = DeviceKind::rest_of_node, .parent = node->record.device.id},
+                .counted = false,
+                .method = node->record.method,
+                .sensor = node->record.sensor};
+  row.coverage = node->coverage;
+  if (rest < 0 && static_cast<double>(-rest) > uncertainty) {
+    row.record.flags.push_back("below-components");
+    row.record.reason = node->record.device.id + " reads less than the components it contains";
+  }
+  row.energy.measured = row.energy.unattributed = std::max<MicroJoules>(rest, 0);
+  row.energy.uncertainty = std::llround(uncertainty);
+  devices.push_back(std::move(row));
+}
+
+bool is_within(const std::string& path, const std::string& outer) {
+  return path == outer || (!outer.empty() && path.starts_with(outer + "/"));
+}
+
+std::vector<PhaseBill> phases_of(const RunRecord& record, Nanoseconds duration) {
+  std::map<std::string, PhaseBill> by_path;
+  by_path[""] = {.path = "", .count = 1, .duration = duration};
+  for (const PhaseStat& stat : record.phases) {
+    by_path[stat.path] = {.path = stat.path, .count = stat.count, .duration = stat.duration};
+    const bool is_outermost = std::ranges::none_of(record.phases, [&](const PhaseStat& other) {
+      return other.path != stat.path && is_within(stat.path, other.path);
+    });
+    if (is_outermost) by_path[""].duration -= stat.duration;
+  }
+  by_path[""].duration = std::max<Nanoseconds>(by_path[""].duration, 0);
+  std::map<std::string, bool> counted;
+  for (const DeviceRecord& device : record.devices) counted[device.device.id] = device.counted;
+  for (const Entry& entry : record.entries) {
+    if (!counted[entry.device] || (entry.account != Account::busy && entry.account != Account::idle)) continue;
+    by_path[entry.phase].path = entry.phase;
+    by_path[entry.phase].self += entry.energy;
+  }
+  std::vector<PhaseBill> phases;
+  for (auto& [path, phase] : by_path) {
+    for (const auto& [other, part] : by_path) phase.energy += is_within(other, path) ? part.self : 0;
+    phases.push_back(phase);
+  }
+  return phases;
+}
+
+}  // namespace
+
+Bill bill_of(RunRecord record, std::optional<Instant> until) {
+  Bill bill{.run = record.run};
+  const Instant end = record.run.ended.value_or(until.value_or(record.run.started));
+  bill.duration = std::max<Nanoseconds>(end.steady - record.run.started.steady, 0);
+  const auto accounts = accounts_by_device(record.entries);
+  for (const DeviceRecord& device : record.devices) {
+    const auto found = accounts.find(device.device.id);
+    DeviceBill row{.record = device,
+                   .energy = figures_of(device, found == accounts.end() ? Accounts{} : found->second)};
+    if (bill.duration > 0) {
+      row.coverage = std::min(1.0, static_cast<double>(device.observed) / static_cast<double>(bill.duration));
+    }
+    bill.devices.push_back(std::move(row));
+  }
+  bill.energy = sum_of(bill.devices);
+  bill.measured_fraction = measured_fraction(bill.devices, bill.energy);
+  if (record.run.boundary == "components") add_rest_of_node(bill.devices, bill.energy);
+  bill.phases = phases_of(record, bill.duration);
+  bill.gaps = std::move(record.gaps);
+  return bill;
+}
+
+}  // namespace everywatt

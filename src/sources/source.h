@@ -1,0 +1,35 @@
+// Where readings come from. A Source reads one family of sensors and knows
+// neither a clock nor the real /sys: the loop stamps each call before and
+// after, and the roots come in through open(). A Source that exists works.
+#pragma once
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/roots.h"
+#include "model/device.h"
+
+namespace everywatt {
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // What was found; fixed for the life of the source.
+  virtual const Inventory& inventory() const = 0;
+  // Appends a reading for each channel that answered; a channel that did not is
+  // simply missing this tick. An error means that something could not be read
+  // (a zone vanished, a text was no number): readings appended before it hold,
+  // the loop counts and shows the error and asks again next tick. Called from one thread.
+  virtual Result<void> sample(std::vector<Reading>& out) = 0;
+};
+
+// Errc::absent: no such sensor on this machine (quiet). Errc::denied: it is
+// there and may not be read (the message names the remedy).
+struct SourceKind {
+  std::string_view name;  // rapl-powercap
+  std::string_view help;  // one line: what it measures, through what
+  Result<std::unique_ptr<Source>> (*open)(const Roots&);
+};
+
+}  // namespace everywatt

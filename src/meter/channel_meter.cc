@@ -1,0 +1,132 @@
+#include "meter/channel_meter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace everywatt {
+namespace {
+
+// A counter keeps its joules across any silence; past this one it is no longer known when they were spent.
+constexpr Nanoseconds kCounterSilence = kSecond;
+// Power that was not read was not seen: past this nothing is booked.
+constexpr Nanoseconds kPowerSilence = 5 * kSecond;
+// Where a device's own limit is not known: more than any single device draws.
+constexpr double kMostWatts = 5000;
+
+double micro_per_raw(const Scale& scale) {
+  return static_cast<double>(scale.numerator) / static_cast<double>(scale.denominator);
+}
+
+double fastest(const Channel& channel) {
+  const double watts = channel.most / watt;
+  return (watts > 0 ? watts : kMostWatts) * 1e6 / micro_per_raw(channel.scale);
+}
+
+double seconds_between(Nanoseconds from, Nanoseconds to) {
+  return static_cast<double>(to - from) / static_cast<double>(kSecond);
+}
+
+}  // namespace
+
+ChannelMeter::ChannelMeter(Channel channel, Nanoseconds tick)
+    : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)} {}
+
+Nanoseconds ChannelMeter::longest_silence() const {
+  const Nanoseconds periods = 3 * std::max(tick_, channel_.period);
+  return std::max(periods, channel_.kind == ChannelKind::energy ? kCounterSilence : kPowerSilence);
+}
+
+void ChannelMeter::take(Stamp stamp, std::uint64_t raw) {
+  if (readings_ > 0 && stamp.middle() <= last_time_) return;  // the same moment twice tells nothing new
+  if (channel_.kind == ChannelKind::energy) {
+    take_counter(stamp, raw);
+  } else {
+    take_power(stamp, raw);
+  }
+  last_time_ = stamp.middle();
+  ++readings_;
+}
+
+void ChannelMeter::append(Nanoseconds time, Sight sight) {
+  if (sight != Sight::observed) {
+    const char* reason = sight == Sight::bridged
+                             ? "not read for a while: the counter's energy is kept, its timing is not known"
+                             : "not read for a while: nothing was measured";
+    silences_.push_back({last_time_, time, reason});
+  }
+  curve_.append(time, total_, sight);
+}
+
+void ChannelMeter::take_counter(Stamp stamp, std::uint64_t raw) {
+  using Kind = CounterStep::Kind;
+  const Nanoseconds time = stamp.middle();
+  const CounterStep step = counter_.next(time, raw);
+  if (step.kind == Kind::first) {
+    curve_.append(time, 0);
+    return;
+  }
+  const double seconds = seconds_between(last_time_, time);
+  const MicroJoules before = total_;
+  raw_total_ += step.delta;
+  offset_total_ += step.kind == Kind::reset ? 0 : (channel_.offset / watt) * seconds * 1e6;
+  const auto counted =
+      static_cast<MicroJoules>(static_cast<Wide>(raw_total_) * channel_.scale.numerator / channel_.scale.denominator);
+  total_ = std::max(total_, counted + static_cast<MicroJoules>(std::llround(offset_total_)));
+  const double watts = static_cast<double>(total_ - before) / 1e6 / seconds;
+  edge_ = std::max(edge_, watts * static_cast<double>(stamp.half_width()) / 1e3);
+  if (step.kind == Kind::reset) {
+    ++resets_;
+    silences_.push_back({last_time_, time, "the counter began again: what was spent in between is not known"});
+    variance_ += std::pow(last_watts_ * seconds * 1e6, 2) / 3;
+    curve_.append(time, total_, Sight::unseen);
+    return;
+  }
+  if (step.kind == Kind::wrap) ++wraps_;
+  last_watts_ = watts;
+  if (step.kind == Kind::ambiguous) {
+    silences_.push_back({last_time_, time, "the counter may have gone round unseen: its energy is a lower bound"});
+    curve_.append(time, total_, Sight::bridged);
+    return;
+  }
+  append(time, time - last_time_ > longest_silence() ? Sight::bridged : Sight::observed);
+}
+
+void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
+  const Nanoseconds time = stamp.middle();
+  const double watts =
+      std::max(0.0, static_cast<double>(raw) * micro_per_raw(channel_.scale) / 1e6 + channel_.offset / watt);
+  if (readings_ == 0) {
+    curve_.append(time, 0);
+    last_watts_ = before_last_watts_ = watts;
+    return;
+  }
+  const double seconds = seconds_between(last_time_, time);
+  const bool silent = time - last_time_ > longest_silence();
+  if (silent) {
+    variance_ += std::pow(last_watts_ * seconds * 1e6, 2) / 3;
+  } else {
+    // An average over a window describes the time before its stamp; an instant is one end of a trapezoid.
+    const bool describes_the_past = channel_.window >= std::max(tick_, channel_.period);
+    const double mean = describes_the_past ? watts : (watts + last_watts_) / 2;
+    power_total_ += mean * seconds * 1e6;
+    total_ = std::max(total_, static_cast<MicroJoules>(std::llround(power_total_)));
+    // What a trapezoid misses between readings shows in how the readings bend.
+    const double bend = watts - 2 * last_watts_ + before_last_watts_;
+    variance_ += std::pow(bend / 12 * seconds * 1e6, 2);
+  }
+  edge_ = std::max(edge_, watts * static_cast<double>(stamp.half_width()) / 1e3);
+  append(time, silent ? Sight::unseen : Sight::observed);
+  before_last_watts_ = std::exchange(last_watts_, watts);
+}
+
+std::vector<Silence> ChannelMeter::take_silences() { return std::exchange(silences_, {}); }
+
+double ChannelMeter::random_uncertainty() const {
+  // Two edges, each placed within its half-width with equal chance (GUM: a / √3),
+  // and one step of the counter at each.
+  const double step = channel_.kind == ChannelKind::energy ? micro_per_raw(channel_.scale) : 0;
+  return std::sqrt(variance_ + 2 * (edge_ * edge_ + step * step) / 3);
+}
+
+}  // namespace everywatt

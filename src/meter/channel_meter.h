@@ -1,0 +1,79 @@
+// One channel's readings become an energy curve: counters by their steps,
+// power by integration. Silence, wrap and reset are judged here, and what they
+// cost in knowledge is kept: sight per piece, gaps, uncertainty.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/counter.h"
+#include "model/device.h"
+#include "model/energy_curve.h"
+
+namespace everywatt {
+
+// When a reading was taken: the loop's stamps around the call.
+struct Stamp {
+  Nanoseconds before = 0;
+  Nanoseconds after = 0;
+  [[nodiscard]] Nanoseconds middle() const { return before + (after - before) / 2; }
+  [[nodiscard]] Nanoseconds half_width() const { return (after - before) / 2; }
+};
+
+// A stretch that a channel did not observe, on CLOCK_MONOTONIC.
+struct Silence {
+  Nanoseconds from = 0;
+  Nanoseconds to = 0;
+  std::string reason;
+};
+
+class ChannelMeter {
+ public:
+  // `tick`: how often the loop means to read the channel.
+  ChannelMeter(Channel channel, Nanoseconds tick);
+
+  void take(Stamp stamp, std::uint64_t raw);
+
+  [[nodiscard]] const Channel& channel() const { return channel_; }
+  [[nodiscard]] const EnergyCurve& curve() const { return curve_; }
+  [[nodiscard]] EnergyCurve& curve() { return curve_; }
+  // A counter that was read several times and never moved.
+  [[nodiscard]] bool is_stuck() const {
+    return channel_.kind == ChannelKind::energy && readings_ > 1 && raw_total_ == 0;
+  }
+  [[nodiscard]] std::uint64_t readings() const { return readings_; }
+  [[nodiscard]] Nanoseconds last_time() const { return last_time_; }
+  [[nodiscard]] std::uint64_t wraps() const { return wraps_; }
+  [[nodiscard]] std::uint64_t resets() const { return resets_; }
+  // Silences since the last call.
+  std::vector<Silence> take_silences();
+  // Standard uncertainty in microjoules of all that was booked so far, the
+  // part that shrinks with time.
+  [[nodiscard]] double random_uncertainty() const;
+
+ private:
+  void take_counter(Stamp stamp, std::uint64_t raw);
+  void take_power(Stamp stamp, std::uint64_t raw);
+  void append(Nanoseconds time, Sight sight);
+  [[nodiscard]] Nanoseconds longest_silence() const;
+
+  Channel channel_;
+  Nanoseconds tick_;
+  Counter counter_;
+  EnergyCurve curve_;
+  std::uint64_t raw_total_ = 0;  // of counters, raw units since the first reading
+  double offset_total_ = 0;      // of counters, what calibration adds, microjoules
+  double power_total_ = 0;       // of power, microjoules since the first reading
+  MicroJoules total_ = 0;
+  Nanoseconds last_time_ = 0;
+  double last_watts_ = 0;
+  double before_last_watts_ = 0;
+  double variance_ = 0;  // of integration and of what was not seen, in square microjoules
+  double edge_ = 0;      // half-widths × power at the first and the last reading, microjoules
+  std::uint64_t readings_ = 0;
+  std::uint64_t wraps_ = 0;
+  std::uint64_t resets_ = 0;
+  std::vector<Silence> silences_;
+};
+
+}  // namespace everywatt

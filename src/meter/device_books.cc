@@ -1,0 +1,376 @@
+#include "meter/device_books.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace everywatt {
+namespace {
+
+// A counter that has not moved for this long does not count; RAPL moves every millisecond.
+constexpr Nanoseconds kProbation = 3 * kSecond;
+constexpr Nanoseconds kShortestProof = 200 * kMillisecond;
+// Two sensors of one device that differ by more than this are flagged, once enough time has passed to tell.
+constexpr double kDisagreement = 0.05;
+constexpr Nanoseconds kComparisonTime = 10 * kSecond;
+// A floor that moved by more than this since windows were booked with it books them anew.
+constexpr double kFloorMoved = 0.01;
+// A sensor silent for this long at the end of a run was lost.
+constexpr Nanoseconds kUnseenEdge = kSecond;
+
+void add_flag(std::vector<std::string>& flags, std::string flag) {
+  if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
+}
+
+bool is_component(DeviceKind kind) {
+  return kind == DeviceKind::package || kind == DeviceKind::core || kind == DeviceKind::uncore;
+}
+
+}  // namespace
+
+Accounts book_for_run(const WindowFacts& facts) {
+  const Window window{.energy = facts.energy,
+                      .length = facts.length,
+                      .capacity = facts.length * static_cast<Nanoseconds>(facts.cpus),
+                      .worked = facts.cpus > 0 ? facts.worked : std::nullopt,
+                      .floor = facts.floor,
+                      .unreserved = facts.share.unreserved,
+                      .wholly_reserved = facts.wholly_reserved};
+  if (facts.wholly_reserved)
+    return book(window, std::vector<Use>{{.busy = facts.ours, .reserved = kWholeDevice}}).seen_by(0);
+  // What other runs reserve stands as one more run that does no work of its own here.
+  const std::uint64_t others = kWholeDevice - std::min(kWholeDevice, facts.share.ours + facts.share.unreserved);
+  return book(window,
+              std::vector<Use>{{.busy = facts.ours, .reserved = facts.share.ours}, {.busy = 0, .reserved = others}})
+      .seen_by(0);
+}
+
+DeviceBooks::DeviceBooks(Device device, bool counted, std::vector<Candidate> candidates, std::vector<unsigned> cpus,
+                         Floor floor, Nanoseconds tick)
+    : device_{std::move(device)}, counted_{counted}, cpus_{std::move(cpus)}, learner_{floor}, first_floor_{floor} {
+  for (Candidate& candidate : candidates) {
+    std::optional<ChannelMeter> sensor;
+    if (candidate.channel.kind != ChannelKind::model) sensor.emplace(candidate.channel, tick);
+    meters_.push_back({.candidate = std::move(candidate), .sensor = std::move(sensor)});
+  }
+}
+
+bool DeviceBooks::reads(std::size_t source) const {
+  // The elected sensor, and one that measures in another way to check it by.
+  for (const Meter& meter : meters_) {
+    if (!meter.sensor || meter.candidate.source != source) continue;
+    if (&meter == &meters_.front() || meter.candidate.channel.method != elected().candidate.channel.method) return true;
+  }
+  return false;
+}
+
+void DeviceBooks::begin(Nanoseconds start) {
+  start_ = until_ = start;
+  for (Meter& meter : meters_) {
+    if (!meter.sensor) meter.modelled.append(start, 0);
+  }
+}
+
+void DeviceBooks::take(std::size_t source, Stamp stamp, const Reading& reading) {
+  for (Meter& meter : meters_) {
+    if (!meter.sensor || meter.candidate.source != source || meter.candidate.place != reading.channel) continue;
+    if (reading.stamped) stamp = {*reading.stamped, *reading.stamped};
+    meter.sensor->take(stamp, reading.raw);
+    return;
+  }
+}
+
+void DeviceBooks::model(const Work& work) {
+  const auto cpus = static_cast<double>(cpus_.size());
+  for (Meter& meter : meters_) {
+    if (meter.sensor || cpus == 0) continue;
+    for (const Activity::Piece& piece : work) {
+      if (piece.end <= meter.modelled.points().back().time) continue;
+      const Nanoseconds begin = std::max(piece.begin, meter.modelled.points().back().time);
+      const auto length = static_cast<double>(piece.end - begin);
+      const double utilisation =
+          std::min(1.0, static_cast<double>(piece.worked) / (static_cast<double>(piece.end - piece.begin) * cpus));
+      const Power power = meter.candidate.channel.model.at(utilisation);
+      meter.modelled_microjoules += (power / watt) * length / 1e3;
+      const auto total = std::max(meter.modelled.points().back().total,
+                                  static_cast<MicroJoules>(std::llround(meter.modelled_microjoules)));
+      meter.modelled.append(piece.end, total);
+    }
+  }
+}
+
+// False while the elected counter has not yet moved: nothing is booked until it
+// has, or until it is deposed for the next best.
+bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
+  while (!settled_) {
+    if (meters_.empty()) return false;
+    const Meter& first = elected();
+    const Nanoseconds watched = until - start_;
+    if (first.sensor && first.sensor->readings() < 2) {
+      if (close == Close::window && watched < kProbation) return false;
+      reason_ = first.candidate.channel.sensor + " gave no two readings";
+      add_flag(flags_, "no-readings");
+    } else if (first.sensor && first.sensor->is_stuck()) {
+      if (close == Close::window && watched < kProbation) return false;
+      const bool too_short = watched < kShortestProof;
+      reason_ = first.candidate.channel.sensor +
+                (too_short ? " did not move in so short a time" : " did not move: its counter is stuck");
+      add_flag(flags_, too_short ? "too-short" : "counter-stuck");
+    } else {
+      settled_ = true;
+      if (first.sensor) std::erase_if(meters_, [](const Meter& m) { return !m.sensor; });
+      break;
+    }
+    meters_.erase(meters_.begin());
+  }
+  if (!booking_) {
+    booking_ = true;
+    booked_at_ = elected().curve().at(start_);
+  }
+  return true;
+}
+
+void DeviceBooks::close(const Work& work, const Surroundings& around, Close close, RunDelta& into) {
+  const Nanoseconds until = around.until;
+  model(work);
+  pending_.insert(pending_.end(), work.begin(), work.end());
+  if (until <= until_ || !settle_election(until, close)) return;
+  for (Meter& meter : meters_) {
+    if (meter.sensor) std::ranges::move(meter.sensor->take_silences(), std::back_inserter(silences_));
+  }
+  if (close == Close::end) note_unseen_edges(until);
+  const EnergyCurve& curve = elected().curve();
+  const bool reaches = !curve.empty() && curve.points().back().time >= until;
+  const bool told = cpus_.empty() || !pending_.empty();
+  if (close == Close::window && !(reaches && told)) return;
+  // Cut where someone came or went: everyone's windows have the same edges
+  // there, or shares of different stretches would not sum to one.
+  std::vector<Nanoseconds> cuts{until};
+  for (const Tenant& tenant : around.tenants) {
+    for (const Nanoseconds cut : {tenant.from, tenant.to.value_or(until)}) {
+      if (cut > until_ && cut < until) cuts.push_back(cut);
+    }
+  }
+  std::ranges::sort(cuts);
+  for (const Nanoseconds cut : cuts) {
+    if (cut > until_) book(cut, around, into);
+  }
+  emit_curve(into);
+  if (Meter& meter = elected(); meter.sensor) {
+    meter.sensor->curve().forget_before(until);
+  } else {
+    meter.modelled.forget_before(until);
+  }
+}
+
+// What no reading reached after the last one.
+void DeviceBooks::note_unseen_edges(Nanoseconds until) {
+  const Meter& meter = elected();
+  if (!meter.sensor || meter.curve().empty()) return;
+  const Nanoseconds last = meter.sensor->last_time();
+  if (until - last > kUnseenEdge) {
+    add_flag(flags_, "sensor-lost");
+    silences_.push_back({last, until, "no reading any more until the end"});
+    unseen_ += until - last;
+  }
+}
+
+// While several runs share the host they must divide by one floor, or a
+// microjoule could be work in one's books and idle in another's. A model's
+// floor is the same for all.
+std::optional<Power> DeviceBooks::agreed_floor(Nanoseconds to, const Surroundings& around) const {
+  if (!elected().sensor || !around.agreed) return std::nullopt;
+  const bool alone = std::ranges::none_of(around.tenants, [&](const Tenant& tenant) {
+    return tenant.run != around.run && tenant.from < to && (!tenant.to || *tenant.to > until_);
+  });
+  if (alone) return std::nullopt;
+  return around.agreed->agreed(device_.id, until_);
+}
+
+// The pending work up to `to`; a piece that reaches beyond is divided by time.
+Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
+  Activity::Piece sum{.begin = until_, .end = to};
+  std::size_t whole = 0;
+  for (Activity::Piece& piece : pending_) {
+    if (piece.end > to) {
+      if (piece.begin >= to) break;
+      const auto part = [&](Nanoseconds value) {
+        return static_cast<Nanoseconds>(static_cast<Wide>(value) * (to - piece.begin) / (piece.end - piece.begin));
+      };
+      const Activity::Piece before{
+          .begin = piece.begin, .end = to, .worked = part(piece.worked), .ours = part(piece.ours)};
+      sum.worked += before.worked;
+      sum.ours += before.ours;
+      piece = {.begin = to, .end = piece.end, .worked = piece.worked - before.worked, .ours = piece.ours - before.ours};
+      break;
+    }
+    sum.worked += piece.worked;
+    sum.ours += piece.ours;
+    ++whole;
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(whole));
+  return sum;
+}
+
+void DeviceBooks::learn(MicroJoules energy, Nanoseconds length, const std::optional<Nanoseconds>& worked) {
+  if (!elected().sensor || !worked || cpus_.empty()) return;
+  const double capacity = static_cast<double>(length) * static_cast<double>(cpus_.size());
+  const double utilisation = std::min(1.0, static_cast<double>(*worked) / capacity);
+  learner_.observe(static_cast<double>(energy) * microjoule, length, utilisation);
+}
+
+void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& into) {
+  const EnergyCurve& curve = elected().curve();
+  const MicroJoules total = curve.at(until);
+  const MicroJoules energy = total - booked_at_;
+  const Nanoseconds length = until - until_;
+  const bool known = !pending_.empty();
+  const Activity::Piece work = take_pending(until);
+  const auto worked = known ? std::optional{work.worked} : std::nullopt;
+  learn(energy, length, worked);
+
+  const IdleShare share = idle_share(cpus_, around.tenants, around.run, until_, until);
+  const std::optional<Power> agreed = agreed_floor(until, around);
+  const WindowFacts facts{.energy = energy,
+                          .length = length,
+                          .cpus = cpus_.size(),
+                          .worked = worked,
+                          .ours = work.ours,
+                          .share = share,
+                          .floor = agreed.value_or(own_floor(energy, length))};
+  const Accounts accounts = book_for_run(facts);
+  booked_ += accounts;
+  std::ranges::move(entries_of(device_.id, accounts, curve, until_, until, {}, around.minute),
+                    std::back_inserter(into.entries));
+  if (!agreed) {
+    const double watts = facts.floor / watt;
+    lowest_floor_used_ = std::min(lowest_floor_used_, watts);
+    highest_floor_used_ = std::max(highest_floor_used_, watts);
+  }
+
+  (worked ? work_was_told_ : work_was_missed_) = true;
+  worked_ += work.worked;
+  ours_ += work.ours;
+  observed_ += curve.observed(until_, until);
+  reserved_time_ += static_cast<Nanoseconds>(static_cast<Wide>(facts.length) * share.ours / kWholeDevice);
+  const auto track = [&](Track which, std::int64_t first, std::int64_t value) {
+    std::vector<SeriesPoint> points;
+    if (until_ == start_) points.push_back({start_, first});
+    points.push_back({until, value});
+    into.series.push_back({device_.id, which, std::move(points)});
+  };
+  track(Track::worked, worked ? 0 : -1, worked ? worked_ : -1);
+  track(Track::ours, 0, ours_);
+  track(Track::reserved, 0, static_cast<std::int64_t>(share.ours));
+  track(Track::unreserved, 0, static_cast<std::int64_t>(share.unreserved));
+  track(Track::floor, -1, agreed ? std::llround(*agreed / watt * 1e6) : -1);
+
+  booked_at_ = total;
+  until_ = until;
+}
+
+void DeviceBooks::emit_curve(RunDelta& into) {
+  RunDelta::Points points{.device = device_.id, .track = Track::energy};
+  for (const auto& point : elected().curve().points()) {
+    if (point.time > emitted_) points.points.push_back({point.time, point.total});
+  }
+  if (points.points.empty()) return;
+  emitted_ = points.points.back().time;
+  into.series.push_back(std::move(points));
+}
+
+// In the first half second nothing may be known yet: then the window itself is all there is to go by.
+Power DeviceBooks::own_floor(MicroJoules energy, Nanoseconds length) const {
+  const Floor known = floor();
+  if (known.method != FloorMethod::prior || known.power > Power{}) return known.power;
+  return FloorLearner::prior_below(static_cast<double>(energy) / static_cast<double>(length) * 1e3 * watt);
+}
+
+Floor DeviceBooks::floor() const {
+  if (meters_.empty()) return first_floor_;
+  const Candidate& first = elected().candidate;
+  if (first.channel.kind == ChannelKind::model)
+    return {.power = first.channel.model.at(0), .method = FloorMethod::prior};
+  return learner_.now();
+}
+
+std::optional<Floor> DeviceBooks::learnt_floor() const {
+  if (meters_.empty() || !elected().sensor || !booking_ || cpus_.empty()) return std::nullopt;
+  const Floor floor = learner_.now();
+  if (floor.method == FloorMethod::prior) return std::nullopt;
+  return floor;
+}
+
+bool DeviceBooks::wants_rebooking() const {
+  if (meters_.empty() || !elected().sensor || !booking_ || cpus_.empty()) return false;
+  if (highest_floor_used_ < lowest_floor_used_) return false;  // never alone
+  const double now = floor().power / watt;
+  return std::max(std::abs(now - lowest_floor_used_), std::abs(now - highest_floor_used_)) > kFloorMoved * now;
+}
+
+std::vector<Silence> DeviceBooks::take_silences() { return std::exchange(silences_, {}); }
+
+DeviceRecord DeviceBooks::record() const {
+  DeviceRecord record{.device = device_, .counted = counted_, .flags = flags_, .reason = reason_};
+  record.utilisation_known = work_was_told_ && !cpus_.empty();
+  if (meters_.empty() || !booking_) {
+    if (!record.reason) record.reason = "not measured yet";
+    return record;
+  }
+  const Channel& channel = elected().candidate.channel;
+  record.method = channel.method;
+  record.sensor = channel.sensor;
+  record.correlation = channel.sensor;
+  record.measured = booked_.measured();
+  const auto measured = static_cast<double>(booked_.measured());
+  record.uncertainty_systematic = std::llround(channel.systematic * measured);
+  if (elected().sensor) {
+    const Nanoseconds watched = std::max<Nanoseconds>(until_ - start_ - unseen_, 1);
+    // What was drawn unseen is not in the figure; that it was like the rest is only likely.
+    const double unseen = measured * static_cast<double>(unseen_) / static_cast<double>(watched) / std::sqrt(3.0);
+    record.uncertainty_random = std::llround(std::hypot(elected().sensor->random_uncertainty(), unseen));
+  }
+  record.observed = observed_;
+  record.busy_time = cpus_.empty() ? 0 : ours_ / static_cast<Nanoseconds>(cpus_.size());
+  record.reserved_time = reserved_time_;
+  if (work_was_missed_ || !record.utilisation_known) add_flag(record.flags, "utilisation-unknown");
+  if (!cpus_.empty() && !is_component(device_.kind)) add_flag(record.flags, "proxy:cpu-time");
+  if (elected().sensor && !cpus_.empty()) add_flag(record.flags, "floor:" + std::string{to_string(floor().method)});
+  if (elected().sensor && elected().sensor->resets() > 0) add_flag(record.flags, "counter-reset");
+  for (std::size_t i = 1; i < meters_.size(); ++i) {
+    if (!meters_[i].sensor || meters_[i].curve().empty() || until_ - start_ < kComparisonTime) continue;
+    const auto& points = meters_[i].curve().points();
+    const auto other = static_cast<double>(points.back().total);
+    if (std::abs(other - measured) > kDisagreement * measured) add_flag(record.flags, "sensor-disagreement");
+  }
+  return record;
+}
+
+std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTimeline& phases, Instant started) {
+  EnergyCurve curve;
+  for (const SeriesPoint& point : series.energy) curve.append(point.time, point.value);
+  std::vector<Entry> entries;
+  const std::size_t windows = std::min({series.worked.size(), series.ours.size(), series.reserved.size(),
+                                        series.unreserved.size(), series.floor.size()});
+  for (std::size_t i = 1; i < windows; ++i) {
+    const Nanoseconds from = series.worked[i - 1].time;
+    const Nanoseconds to = series.worked[i].time;
+    const bool known = series.worked[i].value >= 0;
+    const std::int64_t worked_before = std::max<std::int64_t>(series.worked[i - 1].value, 0);
+    const Accounts accounts = book_for_run(
+        {.energy = curve.between(from, to),
+         .length = to - from,
+         .cpus = series.cpus,
+         .worked = known ? std::optional{series.worked[i].value - worked_before} : std::nullopt,
+         .ours = series.ours[i].value - series.ours[i - 1].value,
+         .share = {.ours = static_cast<std::uint64_t>(series.reserved[i].value),
+                   .unreserved = static_cast<std::uint64_t>(series.unreserved[i].value)},
+         .floor = series.floor[i].value >= 0 ? static_cast<double>(series.floor[i].value) * 1e-6 * watt : floor});
+    const std::int64_t minute = (started.wall + (from - started.steady)) / (60 * kSecond);
+    std::ranges::move(entries_of(series.device, accounts, curve, from, to, phases, minute),
+                      std::back_inserter(entries));
+  }
+  return entries;
+}
+
+}  // namespace everywatt

@@ -1,0 +1,142 @@
+// The books of one device within one run: the curves of its sensors (and of
+// the model, where there is one), the one that is elected, and what has been
+// booked from it. A window is booked once the elected curve has passed its
+// end; until then it waits, so that each microjoule is booked exactly once.
+#pragma once
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "meter/activity.h"
+#include "meter/channel_meter.h"
+#include "meter/floor.h"
+#include "meter/floor_board.h"
+#include "meter/phases.h"
+#include "meter/tenancy.h"
+#include "model/run.h"
+
+namespace everywatt {
+
+// What a window knows of the work done in it; empty: nothing was read.
+using Work = std::vector<Activity::Piece>;
+
+// What a window knows of the rest of the host.
+struct Surroundings {
+  Nanoseconds until = 0;
+  std::int64_t minute = 0;               // of the window's start
+  std::string_view run;                  // ours
+  std::span<const Tenant> tenants = {};  // we among them
+  const FloorBoard* agreed = nullptr;    // floors that all runs of the host use while they share it
+};
+
+class DeviceBooks {
+ public:
+  struct Candidate {
+    Channel channel;
+    std::size_t source = 0;
+    std::uint32_t place = 0;
+  };
+
+  // Candidates best first. `cpus`: of the package, or of all packages, that
+  // the device's activity is told by; empty: its utilisation is not known.
+  DeviceBooks(Device device, bool counted, std::vector<Candidate> candidates, std::vector<unsigned> cpus, Floor floor,
+              Nanoseconds tick);
+
+  void begin(Nanoseconds start);
+  void take(std::size_t source, Stamp stamp, const Reading& reading);
+
+  // Adds what was learnt of the work until `until` and books as far as the
+  // elected curve reaches (`end`: this is the last window, books what there is).
+  enum class Close { window, end };
+  void close(const Work& work, const Surroundings& around, Close close, RunDelta& into);
+
+  [[nodiscard]] const Device& device() const { return device_; }
+  [[nodiscard]] const std::vector<unsigned>& cpus() const { return cpus_; }
+  [[nodiscard]] DeviceRecord record() const;
+  [[nodiscard]] bool reads(std::size_t source) const;
+  // What was learnt; none for a model, whose floor is its own.
+  [[nodiscard]] std::optional<Floor> learnt_floor() const;
+  [[nodiscard]] Floor floor() const;
+  [[nodiscard]] const Accounts& booked() const { return booked_; }
+  // True if the floor that windows were booked with has moved enough since to book them anew.
+  [[nodiscard]] bool wants_rebooking() const;
+  std::vector<Silence> take_silences();
+
+ private:
+  struct Meter {
+    Candidate candidate;
+    std::optional<ChannelMeter> sensor;  // none: a model
+    EnergyCurve modelled = {};
+    double modelled_microjoules = 0;
+    [[nodiscard]] const EnergyCurve& curve() const { return sensor ? sensor->curve() : modelled; }
+  };
+
+  void model(const Work& work);
+  bool settle_election(Nanoseconds until, Close close);
+  // [until_, to], in which the same tenants were there throughout.
+  void book(Nanoseconds to, const Surroundings& around, RunDelta& into);
+  Activity::Piece take_pending(Nanoseconds to);
+  void learn(MicroJoules energy, Nanoseconds length, const std::optional<Nanoseconds>& worked);
+  [[nodiscard]] std::optional<Power> agreed_floor(Nanoseconds to, const Surroundings& around) const;
+  void note_unseen_edges(Nanoseconds until);
+  void emit_curve(RunDelta& into);
+  Meter& elected() { return meters_.front(); }
+  [[nodiscard]] const Meter& elected() const { return meters_.front(); }
+  [[nodiscard]] Power own_floor(MicroJoules energy, Nanoseconds length) const;
+
+  Device device_;
+  bool counted_;
+  std::vector<Meter> meters_;  // the elected one first
+  std::vector<unsigned> cpus_;
+  FloorLearner learner_;
+  Floor first_floor_;
+  Nanoseconds start_ = 0;
+  Nanoseconds until_ = 0;      // booked up to here
+  MicroJoules booked_at_ = 0;  // the elected curve's total there
+  bool settled_ = false;       // the elected sensor has proved that it counts
+  bool booking_ = false;       // at least one window was booked
+  std::vector<std::string> flags_;
+  std::optional<std::string> reason_;
+  Nanoseconds emitted_ = 0;  // curve points up to here are in the series
+  Work pending_;             // waiting for the curve
+  // Since the start.
+  Nanoseconds worked_ = 0;
+  Nanoseconds ours_ = 0;
+  Nanoseconds observed_ = 0;
+  Nanoseconds unseen_ = 0;  // at the end
+  Nanoseconds reserved_time_ = 0;
+  bool work_was_told_ = false;   // in some window …
+  bool work_was_missed_ = false;  // … and in some not
+  Accounts booked_;
+  std::vector<Silence> silences_;
+  // Among the windows in which the run was alone; none yet: lowest above highest.
+  double lowest_floor_used_ = std::numeric_limits<double>::max();
+  double highest_floor_used_ = 0;
+};
+
+// One window, as this run sees it. Shared by the live books and their rebuilding.
+struct WindowFacts {
+  MicroJoules energy = 0;
+  Nanoseconds length = 0;
+  std::size_t cpus = 0;  // 0: utilisation not known
+  std::optional<Nanoseconds> worked = {};
+  Nanoseconds ours = 0;
+  IdleShare share = {};
+  Power floor = {};
+  bool wholly_reserved = false;
+};
+Accounts book_for_run(const WindowFacts& window);
+
+// Books all windows of a device anew from its series, with another floor
+// wherever the run was alone on the host; what was shared stays as it was
+// agreed, or the runs' books would no longer fit together.
+struct DeviceSeries {
+  std::string device;
+  std::size_t cpus = 0;
+  std::vector<SeriesPoint> energy, worked, ours, reserved, unreserved, floor;
+};
+std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTimeline& phases, Instant started);
+
+}  // namespace everywatt

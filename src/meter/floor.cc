@@ -1,0 +1,122 @@
+#include "meter/floor.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace everywatt {
+namespace {
+
+constexpr std::array<std::string_view, 3> kNames = {"envelope", "regression", "prior"};
+
+constexpr double kQuietBelow = 0.02;         // utilisation up to which a stretch counts as quiet
+constexpr double kQuietSeconds = 2.0;        // of quiet that make one observation of the envelope
+constexpr double kObservationSeconds = 0.5;  // 10 ms ticks of /proc/stat are then 2 % of a CPU
+constexpr std::size_t kFewest = 6;           // observations for a line
+constexpr double kSpread = 0.2;              // of utilisation that a line needs
+constexpr std::size_t kMostKept = 192;
+// Of the lowest draw that was seen, where nothing was learnt: the floor lies
+// anywhere between nothing and that, and the middle errs least. Flagged as prior.
+constexpr double kPriorShare = 0.5;
+
+template <class T>
+T median(std::vector<T>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace
+
+std::string_view to_string(FloorMethod method) { return kNames[static_cast<std::size_t>(method)]; }
+
+std::optional<FloorMethod> parse_floor_method(std::string_view text) {
+  const auto found = std::ranges::find(kNames, text);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<FloorMethod>(found - kNames.begin());
+}
+
+void FloorLearner::observe(Energy energy, Nanoseconds length, double utilisation) {
+  const double seconds = static_cast<double>(length) / static_cast<double>(kSecond);
+  if (seconds <= 0) return;
+  if (utilisation <= kQuietBelow) {
+    quiet_joules_ += energy / joule;
+    quiet_seconds_ += seconds;
+    if (quiet_seconds_ >= kQuietSeconds) {
+      const double watts = quiet_joules_ / quiet_seconds_;
+      lowest_quiet_watts_ = quiet_windows_++ == 0 ? watts : std::min(lowest_quiet_watts_, watts);
+      quiet_joules_ = quiet_seconds_ = 0;
+    }
+  } else {
+    quiet_joules_ = quiet_seconds_ = 0;
+  }
+  joules_ += energy / joule;
+  seconds_ += seconds;
+  busy_seconds_ += utilisation * seconds;
+  if (seconds_ < kObservationSeconds) return;
+  const double watts = joules_ / seconds_;
+  lowest_watts_ = seen_ == 0 ? watts : std::min(lowest_watts_, watts);
+  keep({watts, busy_seconds_ / seconds_});
+  joules_ = seconds_ = busy_seconds_ = 0;
+}
+
+// A sample of all observations in which each stands with equal chance, without
+// a source of chance: a multiplicative hash of its number decides.
+void FloorLearner::keep(Observation observation) {
+  ++seen_;
+  if (observations_.size() < kMostKept) {
+    observations_.push_back(observation);
+    return;
+  }
+  const std::uint64_t slot = (seen_ * 0x9E3779B97F4A7C15u >> 20) % seen_;
+  if (slot < kMostKept) observations_[slot] = observation;
+}
+
+std::optional<Floor> FloorLearner::envelope() const {
+  if (quiet_windows_ == 0) return std::nullopt;
+  return Floor{.power = lowest_quiet_watts_ * watt, .method = FloorMethod::envelope, .windows = quiet_windows_};
+}
+
+// Theil and Sen: the median of the slopes of all pairs, which a third of
+// wild observations cannot move far.
+std::optional<Floor> FloorLearner::regression() const {
+  if (observations_.size() < kFewest) return std::nullopt;
+  const auto [low, high] = std::ranges::minmax(observations_, {}, &Observation::utilisation);
+  if (high.utilisation - low.utilisation < kSpread) return std::nullopt;
+  std::vector<double> slopes;
+  for (std::size_t i = 0; i < observations_.size(); ++i) {
+    for (std::size_t k = i + 1; k < observations_.size(); ++k) {
+      const double run = observations_[k].utilisation - observations_[i].utilisation;
+      if (std::abs(run) > kSpread / 4) slopes.push_back((observations_[k].watts - observations_[i].watts) / run);
+    }
+  }
+  const double slope = median(slopes);
+  std::vector<double> intercepts;
+  for (const Observation& o : observations_) intercepts.push_back(o.watts - slope * o.utilisation);
+  const double floor = median(intercepts);
+  if (slope <= 0 || floor <= 0) return std::nullopt;  // no power that falls with work is a floor
+  return Floor{.power = floor * watt, .method = FloorMethod::regression, .windows = seen_};
+}
+
+Power FloorLearner::prior_below(Power draw) { return kPriorShare * draw; }
+
+Floor FloorLearner::best() const {
+  if (const auto quiet = envelope()) {
+    // What an earlier run saw lower is nearer to the floor.
+    if (before_.method == FloorMethod::envelope && before_.power < quiet->power) return before_;
+    return *quiet;
+  }
+  if (before_.method == FloorMethod::envelope) return before_;
+  if (const auto line = regression()) return *line;
+  return before_;
+}
+
+Floor FloorLearner::now() const {
+  Floor floor = best();
+  if (seen_ == 0) return floor;
+  if (floor.method == FloorMethod::prior) floor.power = std::max(floor.power, prior_below(lowest_watts_ * watt));
+  floor.power = std::min(floor.power, lowest_watts_ * watt);  // no device draws less than its floor
+  return floor;
+}
+
+}  // namespace everywatt

@@ -1,0 +1,63 @@
+// The floor: what a device draws when nobody works. Learnt while it is
+// watched: the lower envelope over quiet stretches, else the intercept of a
+// robust line of power against utilisation; until then what earlier runs
+// learnt, else a prior.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/units.h"
+
+namespace everywatt {
+
+enum class FloorMethod { envelope, regression, prior };  // best first
+std::string_view to_string(FloorMethod);
+std::optional<FloorMethod> parse_floor_method(std::string_view);
+
+struct Floor {
+  Power power = {};
+  FloorMethod method = FloorMethod::prior;
+  std::uint64_t windows = 0;  // observations behind it
+};
+
+class FloorLearner {
+ public:
+  // `before`: what is known already; zero power: nothing.
+  explicit FloorLearner(Floor before) : before_{before} {}
+
+  // One stretch of the device: energy, its length, and its utilisation 0..1.
+  void observe(Energy energy, Nanoseconds length, double utilisation);
+
+  // What the floor of a device is taken for of which only one draw is known.
+  static Power prior_below(Power draw);
+  // The best that is known now; zero power: nothing is.
+  [[nodiscard]] Floor now() const;
+
+ private:
+  struct Observation {
+    double watts;
+    double utilisation;
+  };
+  [[nodiscard]] Floor best() const;
+  [[nodiscard]] std::optional<Floor> envelope() const;
+  [[nodiscard]] std::optional<Floor> regression() const;
+  void keep(Observation observation);
+
+  Floor before_;
+  // A stretch that grows until it is long enough to be an observation.
+  double joules_ = 0;
+  double seconds_ = 0;
+  double busy_seconds_ = 0;
+  double quiet_joules_ = 0;
+  double quiet_seconds_ = 0;
+  double lowest_quiet_watts_ = 0;
+  double lowest_watts_ = 0;
+  std::uint64_t quiet_windows_ = 0;
+  std::vector<Observation> observations_;
+  std::uint64_t seen_ = 0;
+};
+
+}  // namespace everywatt

@@ -1,0 +1,38 @@
+// The floors that all everywatts of a host divide by while they share it.
+// Anyone may propose; a proposal takes effect at a second yet to come, so that
+// all who close a window of that second find the same figure. Plain data; the
+// file it lies in is Presence's.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/units.h"
+
+namespace everywatt {
+
+class FloorBoard {
+ public:
+  // The floor in effect at a time; none: nobody proposed one.
+  [[nodiscard]] std::optional<Power> agreed(std::string_view device, Nanoseconds at) const;
+
+  // True if the board changed: the device is new to it, or the floor moved by
+  // more than a little since the last proposal, some time ago.
+  bool propose(std::string_view device, Power floor, Nanoseconds now);
+
+  [[nodiscard]] std::string format() const;
+  // Lines that are no proposal are passed over: a board is never broken, only emptier.
+  static FloorBoard parse(std::string_view text);
+
+ private:
+  struct Proposal {
+    std::string device;
+    Nanoseconds from = 0;  // CLOCK_MONOTONIC
+    double watts = 0;
+  };
+  std::vector<Proposal> proposals_;  // in the order they were made
+};
+
+}  // namespace everywatt

@@ -1,0 +1,242 @@
+#include "meter/meter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace everywatt {
+namespace {
+
+constexpr std::string_view kAllPackages = "*";
+
+// Whose activity stands for the device's own.
+std::string followed(const Device& device) {
+  if (device.kind == DeviceKind::package) return device.id;
+  if (!device.follows.empty()) return device.follows;
+  const bool within_package = device.kind == DeviceKind::core || device.kind == DeviceKind::uncore;
+  if (within_package && device.parent && device.parent->starts_with("package:")) return *device.parent;
+  return std::string{kAllPackages};
+}
+
+// The kernel counts in ticks, our CPU time is exact: in a piece ours may exceed
+// what anyone seems to have worked. What is added there is taken from pieces
+// that have more, so that the window's sum stays what it was.
+void level(Work& pieces) {
+  Nanoseconds excess = 0;
+  for (Activity::Piece& piece : pieces) {
+    excess += std::max<Nanoseconds>(piece.ours - piece.worked, 0);
+    piece.worked = std::max(piece.worked, piece.ours);
+  }
+  for (Activity::Piece& piece : pieces) {
+    const Nanoseconds back = std::min(excess, piece.worked - piece.ours);
+    piece.worked -= back;
+    excess -= back;
+  }
+}
+
+// Until something is learnt: what the processor model says of an idle
+// processor. Zero: nothing is said, and the lowest draw that is seen decides.
+Power prior_floor(const std::vector<DeviceBooks::Candidate>& candidates) {
+  for (const auto& candidate : candidates) {
+    if (candidate.channel.kind == ChannelKind::model) return candidate.channel.model.at(0);
+  }
+  return {};
+}
+
+void correct(Channel& channel, const MeterOptions::Correction& correction) {
+  channel.scale.numerator =
+      static_cast<std::uint64_t>(std::llround(static_cast<double>(channel.scale.numerator) * correction.gain * 1e6));
+  channel.scale.denominator *= 1'000'000;
+  channel.offset = correction.offset;
+  channel.systematic = correction.relative_uncertainty;
+}
+
+}  // namespace
+
+Meter::Meter(std::span<const Inventory* const> inventories, MeterOptions options)
+    : options_{std::move(options)}, election_{elect(inventories, options_.boundary)} {
+  for (const Elected& elected : election_.activity) {
+    const ChannelPlace place = elected.candidates.front();
+    const Channel& channel = inventories[place.source]->channels[place.channel];
+    activities_.push_back(
+        {elected.device.id, place, channel.scale, Activity{std::max<std::size_t>(elected.device.cpus.size(), 1)}});
+  }
+  for (const Elected& elected : election_.devices) {
+    std::vector<DeviceBooks::Candidate> candidates;
+    for (const ChannelPlace place : elected.candidates) {
+      Channel channel = inventories[place.source]->channels[place.channel];
+      const auto correction = options_.corrections.find(elected.device.id + " " + channel.sensor);
+      if (correction != options_.corrections.end()) correct(channel, correction->second);
+      candidates.push_back({std::move(channel), place.source, place.channel});
+    }
+    const auto known = options_.floors.find(elected.device.id);
+    const Floor floor = known != options_.floors.end() ? known->second : Floor{.power = prior_floor(candidates)};
+    books_.emplace_back(elected.device, elected.counted, std::move(candidates), cpus_followed_by(elected.device), floor,
+                        options_.tick);
+  }
+}
+
+std::vector<unsigned> Meter::cpus_followed_by(const Device& device) const {
+  const std::string whose = followed(device);
+  std::vector<unsigned> cpus;
+  for (const Elected& package : election_.activity) {
+    if (whose == kAllPackages || whose == package.device.id) {
+      cpus.insert(cpus.end(), package.device.cpus.begin(), package.device.cpus.end());
+    }
+  }
+  return cpus;
+}
+
+bool Meter::reads(std::size_t source) const {
+  return std::ranges::any_of(activities_, [&](const auto& a) { return a.place.source == source; }) ||
+         std::ranges::any_of(books_, [&](const auto& b) { return b.reads(source); });
+}
+
+void Meter::begin(Instant start) {
+  start_ = start;
+  window_start_ = start.steady;
+  cpu_times_ = {{start.steady, 0}};
+  for (DeviceBooks& books : books_) books.begin(start.steady);
+}
+
+void Meter::take(std::size_t source, Stamp stamp, std::span<const Reading> readings) {
+  for (const Reading& reading : readings) {
+    for (PackageActivity& package : activities_) {
+      if (package.place == ChannelPlace{source, reading.channel}) {
+        package.activity.take(stamp.middle(), reading.raw * package.scale.numerator / package.scale.denominator);
+      }
+    }
+    for (DeviceBooks& books : books_) books.take(source, stamp, reading);
+  }
+}
+
+void Meter::note_cpu_time(Nanoseconds time, Nanoseconds cpu_time) {
+  if (!cpu_times_.empty() && time <= cpu_times_.back().time) return;
+  const std::int64_t least = cpu_times_.empty() ? 0 : cpu_times_.back().value;
+  cpu_times_.push_back({time, std::max(cpu_time, least)});
+}
+
+Nanoseconds Meter::cpu_time_at(Nanoseconds time) const {
+  const auto next = std::ranges::lower_bound(cpu_times_, time, {}, &SeriesPoint::time);
+  if (next == cpu_times_.begin()) return cpu_times_.front().value;
+  if (next == cpu_times_.end()) return cpu_times_.back().value;
+  const SeriesPoint& a = *(next - 1);
+  return a.value +
+         static_cast<Nanoseconds>(static_cast<Wide>(next->value - a.value) * (time - a.time) / (next->time - a.time));
+}
+
+// The run's CPU time is known for the host, not for each package: it is shared
+// in proportion to how much each package worked.
+std::vector<Work> Meter::share_work() {
+  std::vector<std::uint64_t> weights;
+  for (const PackageActivity& package : activities_) {
+    weights.push_back(static_cast<std::uint64_t>(package.activity.worked_since_close()));
+  }
+  if (std::ranges::all_of(weights, [](auto weight) { return weight == 0; })) {
+    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = activities_[i].activity.cpus();
+  }
+  const auto shares = split(cpu_times_.back().value - cpu_times_.front().value, weights);
+  std::vector<Work> work;
+  for (std::size_t i = 0; i < activities_.size(); ++i) {
+    Work pieces = activities_[i].activity.close(shares[i]);
+    std::vector<std::uint64_t> ours;
+    for (const auto& piece : pieces) {
+      ours.push_back(static_cast<std::uint64_t>(cpu_time_at(piece.end) - cpu_time_at(piece.begin)));
+    }
+    const auto parts = split(shares[i], ours);
+    for (std::size_t k = 0; k < pieces.size(); ++k) pieces[k].ours = parts[k];
+    level(pieces);
+    work.push_back(std::move(pieces));
+  }
+  return work;
+}
+
+Work Meter::work_of(const DeviceBooks& books, const std::vector<Work>& packages) const {
+  const std::string whose = followed(books.device());
+  Work sum;
+  for (std::size_t i = 0; i < packages.size(); ++i) {
+    if (whose != kAllPackages && whose != activities_[i].device) continue;
+    for (std::size_t k = 0; k < packages[i].size(); ++k) {
+      // Packages are read in one call, so that their pieces have the same edges.
+      if (k < sum.size()) {
+        sum[k].worked += packages[i][k].worked;
+        sum[k].ours += packages[i][k].ours;
+      } else {
+        sum.push_back(packages[i][k]);
+      }
+    }
+  }
+  return sum;
+}
+
+RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
+  RunDelta delta;
+  const bool was_read = std::ranges::any_of(activities_, [&](const auto& package) {
+    return package.activity.last_time() && *package.activity.last_time() > window_start_;
+  });
+  std::vector<Work> packages(activities_.size());
+  note_cpu_time(context.until.steady, context.cpu_time);
+  if (was_read) {
+    packages = share_work();
+    cpu_times_.erase(cpu_times_.begin(), cpu_times_.end() - 1);
+  }
+  const std::int64_t minute = (start_.wall + (window_start_ - start_.steady)) / (60 * kSecond);
+  const Surroundings around{.until = context.until.steady,
+                            .minute = minute,
+                            .run = options_.run,
+                            .tenants = context.tenants,
+                            .agreed = context.agreed};
+  for (DeviceBooks& books : books_) {
+    books.close(work_of(books, packages), around, close, delta);
+    add_gaps(books, delta);
+  }
+  delta.devices = records();
+  window_start_ = context.until.steady;
+  return delta;
+}
+
+RunDelta Meter::close_window(const WindowContext& context) { return close(context, DeviceBooks::Close::window); }
+RunDelta Meter::finish(const WindowContext& context) { return close(context, DeviceBooks::Close::end); }
+
+void Meter::add_gaps(DeviceBooks& books, RunDelta& into) const {
+  for (Silence& silence : books.take_silences()) {
+    const Nanoseconds from = std::max(silence.from, start_.steady);
+    if (silence.to <= from) continue;
+    into.gaps.push_back({.device = books.device().id,
+                         .started_wall = start_.wall + (from - start_.steady),
+                         .length = silence.to - from,
+                         .reason = std::move(silence.reason)});
+  }
+}
+
+std::vector<DeviceRecord> Meter::records() const {
+  std::vector<DeviceRecord> records;
+  for (const DeviceBooks& books : books_) records.push_back(books.record());
+  return records;
+}
+
+std::map<std::string, Power> Meter::floors() const {
+  std::map<std::string, Power> floors;
+  for (const DeviceBooks& books : books_) {
+    if (const Power floor = books.floor().power; floor > Power{}) floors[books.device().id] = floor;
+  }
+  return floors;
+}
+
+std::map<std::string, Floor> Meter::learnt_floors() const {
+  std::map<std::string, Floor> floors;
+  for (const DeviceBooks& books : books_) {
+    if (const auto floor = books.learnt_floor()) floors[books.device().id] = *floor;
+  }
+  return floors;
+}
+
+std::vector<Meter::Rebooking> Meter::rebookings() const {
+  std::vector<Rebooking> all;
+  for (const DeviceBooks& books : books_) {
+    if (books.wants_rebooking()) all.push_back({books.device().id, books.cpus().size(), books.floor().power});
+  }
+  return all;
+}
+
+}  // namespace everywatt

@@ -1,0 +1,92 @@
+// Readings in, entries out. The meter knows which sensor supplies which
+// device, turns readings into curves, and books each window of time for one
+// run. It reads no clock and no file: the loop hands in stamped readings, the
+// run's CPU time and who else is on the host, so that an hour of a machine
+// passes in a test in milliseconds.
+#pragma once
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "meter/device_books.h"
+#include "meter/election.h"
+
+namespace everywatt {
+
+struct MeterOptions {
+  std::string run;  // id
+  Nanoseconds tick = 100 * kMillisecond;
+  Boundary boundary = Boundary::components;
+  std::map<std::string, Floor> floors = {};  // learnt by earlier runs, by device
+  struct Correction {
+    double gain = 1;
+    Power offset = {};
+    double relative_uncertainty = 0;
+  };
+  std::map<std::string, Correction> corrections = {};  // by device and sensor: "package:0 rapl-perf"
+};
+
+// What is known of the run and the host when a window is closed.
+struct WindowContext {
+  Instant until;
+  Nanoseconds cpu_time = 0;              // of all the run's processes since it began
+  std::span<const Tenant> tenants = {};  // this run among them
+  const FloorBoard* agreed = nullptr;    // floors agreed on with them; none: this run decides alone
+};
+
+class Meter {
+ public:
+  Meter(std::span<const Inventory* const> inventories, MeterOptions options);
+
+  // Whether a source's readings are of use; the loop reads no other.
+  [[nodiscard]] bool reads(std::size_t source) const;
+
+  void begin(Instant start);
+  void take(std::size_t source, Stamp stamp, std::span<const Reading> readings);
+  // The run's CPU time so far, between two windows: as often as it is cheap to tell.
+  void note_cpu_time(Nanoseconds time, Nanoseconds cpu_time);
+  // Books what can be booked up to `until`.
+  RunDelta close_window(const WindowContext& context);
+  // The last window. What no sensor reached is a gap from here on.
+  RunDelta finish(const WindowContext& context);
+
+  [[nodiscard]] std::vector<DeviceRecord> records() const;
+  [[nodiscard]] const Election& election() const { return election_; }
+  // What each device's floor is taken for now: what to propose to the others of the host.
+  [[nodiscard]] std::map<std::string, Power> floors() const;
+  // Floors learnt in this run, by device.
+  [[nodiscard]] std::map<std::string, Floor> learnt_floors() const;
+  // Devices whose floor moved since windows were booked: book them anew from their series.
+  struct Rebooking {
+    std::string device;
+    std::size_t cpus = 0;
+    Power floor = {};
+  };
+  [[nodiscard]] std::vector<Rebooking> rebookings() const;
+
+ private:
+  struct PackageActivity {
+    std::string device;
+    ChannelPlace place;
+    Scale scale;
+    Activity activity;
+  };
+  RunDelta close(const WindowContext& context, DeviceBooks::Close close);
+  std::vector<Work> share_work();
+  [[nodiscard]] Nanoseconds cpu_time_at(Nanoseconds time) const;
+  [[nodiscard]] Work work_of(const DeviceBooks& books, const std::vector<Work>& packages) const;
+  [[nodiscard]] std::vector<unsigned> cpus_followed_by(const Device& device) const;
+  void add_gaps(DeviceBooks& books, RunDelta& into) const;
+
+  MeterOptions options_;
+  Election election_;
+  std::vector<PackageActivity> activities_;
+  std::vector<DeviceBooks> books_;
+  Instant start_;
+  Nanoseconds window_start_ = 0;
+  std::vector<SeriesPoint> cpu_times_;  // of the run since the last window, its end included
+};
+
+}  // namespace everywatt

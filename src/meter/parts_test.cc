@@ -1,0 +1,192 @@
+// The smaller parts of the meter: a channel's readings, activity, floors,
+// tenancy, presence.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "meter/activity.h"
+#include "meter/channel_meter.h"
+#include "meter/floor.h"
+#include "meter/floor_board.h"
+#include "meter/presence.h"
+#include "meter/tenancy.h"
+#include "tests/fixture_tree.h"
+
+namespace everywatt {
+namespace {
+
+constexpr Nanoseconds kTick = 100 * kMillisecond;
+
+Stamp at(Nanoseconds time) { return {time, time}; }
+
+TEST(ChannelMeter, InstantPowerIsATrapezoid) {
+  ChannelMeter meter{{.kind = ChannelKind::power, .method = Method::integrated}, kTick};
+  meter.take(at(0), 10'000'000);
+  meter.take(at(kSecond / 10), 20'000'000);
+  EXPECT_EQ(meter.curve().at(kSecond / 10), 1'500'000);
+}
+
+TEST(ChannelMeter, AveragedPowerDescribesTheTimeBeforeItsStamp) {
+  ChannelMeter meter{{.kind = ChannelKind::power, .method = Method::integrated, .window = kSecond}, kTick};
+  meter.take(at(0), 10'000'000);
+  meter.take(at(kSecond / 10), 20'000'000);
+  EXPECT_EQ(meter.curve().at(kSecond / 10), 2'000'000);
+}
+
+TEST(ChannelMeter, PowerOverALongSilenceIsNotInvented) {
+  ChannelMeter meter{{.kind = ChannelKind::power, .method = Method::integrated}, kTick};
+  meter.take(at(0), 10'000'000);
+  meter.take(at(6 * kSecond), 10'000'000);
+  meter.take(at(7 * kSecond), 10'000'000);
+  EXPECT_EQ(meter.curve().at(7 * kSecond), 10'000'000);
+  EXPECT_EQ(meter.curve().observed(0, 7 * kSecond), kSecond);
+  EXPECT_EQ(meter.take_silences().size(), 1u);
+  EXPECT_GT(meter.random_uncertainty(), 30e6);
+}
+
+TEST(ChannelMeter, PerfCountsAreExactBinaryFractionsOfAJoule) {
+  ChannelMeter meter{{.scale = {15'625, 67'108'864}}, kTick};  // 2^-32 J
+  meter.take(at(0), 0);
+  meter.take(at(kTick), std::uint64_t{3} << 32);
+  EXPECT_EQ(meter.curve().at(kTick), 3'000'000);
+}
+
+TEST(ChannelMeter, CalibrationScalesAndShifts) {
+  ChannelMeter meter{{.scale = {950'000, 1'000'000}, .offset = 5.0 * watt}, kTick};
+  meter.take(at(0), 0);
+  for (int i = 1; i <= 10; ++i) meter.take(at(i * kTick), static_cast<std::uint64_t>(i) * 10'000'000);
+  EXPECT_EQ(meter.curve().at(kSecond), 100'000'000);
+}
+
+TEST(Activity, WhatTheKernelHasNotShownYetIsOwedNotInvented) {
+  Activity activity{2};
+  activity.take(0, 0);
+  activity.take(kSecond, 990'000'000);
+  EXPECT_EQ(activity.close(kSecond).front().worked, kSecond);
+  activity.take(2 * kSecond, 2'000'000'000);
+  EXPECT_EQ(activity.close(kSecond).front().worked, kSecond);
+}
+
+TEST(Activity, ACounterThatFallsIsNoWork) {
+  Activity activity{2};
+  activity.take(0, 500);
+  activity.take(kSecond, 400);
+  EXPECT_EQ(activity.close(0).front().worked, 0);
+}
+
+TEST(Activity, PiecesKeepTheirSumWhateverIsOurs) {
+  std::mt19937_64 random{9};
+  for (int round = 0; round < 2000; ++round) {
+    Activity activity{4};
+    Nanoseconds time = 0;
+    std::uint64_t worked = 0;
+    activity.take(time, worked);
+    Nanoseconds read = 0;
+    for (int i = 0; i < 10; ++i) {
+      time += kTick;
+      const std::uint64_t more = random() % 400'000'000;
+      worked += more;
+      read += static_cast<Nanoseconds>(more);
+      activity.take(time, worked);
+    }
+    const auto ours = static_cast<Nanoseconds>(random() % 4'000'000'000);
+    Nanoseconds sum = 0;
+    for (const auto& piece : activity.close(ours)) {
+      ASSERT_LE(piece.worked, 4 * (piece.end - piece.begin));
+      sum += piece.worked;
+    }
+    ASSERT_EQ(sum, std::max(read, ours));
+  }
+}
+
+TEST(Floor, QuietStretchesMakeTheEnvelope) {
+  FloorLearner learner{{}};
+  for (int i = 0; i < 30; ++i) learner.observe(2.1 * joule, kTick, 0.01);
+  for (int i = 0; i < 30; ++i) learner.observe(8.0 * joule, kTick, 0.9);
+  EXPECT_EQ(learner.now().method, FloorMethod::envelope);
+  EXPECT_NEAR(learner.now().power / watt, 21, 0.01);
+}
+
+TEST(Floor, ARobustLineSurvivesWildObservations) {
+  FloorLearner learner{{}};
+  std::mt19937_64 random{2};
+  for (int i = 0; i < 60; ++i) {
+    const double utilisation = 0.1 + 0.8 * static_cast<double>(random() % 1000) / 1000;
+    const double watts = i % 10 == 0 ? 300 : 20 + 60 * utilisation;
+    learner.observe(watts * joule, kSecond, utilisation);
+  }
+  EXPECT_EQ(learner.now().method, FloorMethod::regression);
+  EXPECT_NEAR(learner.now().power / watt, 20, 1);
+}
+
+TEST(Floor, NoDeviceDrawsLessThanItsFloor) {
+  FloorLearner learner{{.power = 50.0 * watt, .method = FloorMethod::envelope, .windows = 9}};
+  for (int i = 0; i < 10; ++i) learner.observe(1.0 * joule, kTick, 0.5);
+  EXPECT_NEAR(learner.now().power / watt, 10, 1e-9);
+}
+
+TEST(FloorBoard, AProposalTakesEffectAtASecondYetToCome) {
+  FloorBoard board;
+  EXPECT_TRUE(board.propose("package:0", 20.0 * watt, 5 * kSecond));
+  EXPECT_FALSE(board.propose("package:0", 30.0 * watt, 6 * kSecond));
+  EXPECT_TRUE(board.propose("package:0", 30.0 * watt, 20 * kSecond + 1));
+  EXPECT_NEAR(*board.agreed("package:0", 21 * kSecond) / watt, 20, 1e-9);
+  EXPECT_NEAR(*board.agreed("package:0", 22 * kSecond) / watt, 30, 1e-9);
+  EXPECT_FALSE(board.agreed("dram:0", 22 * kSecond));
+  EXPECT_EQ(FloorBoard::parse(board.format()).format(), board.format());
+}
+
+TEST(Tenancy, ANestedRunHasItsParentsShareAndTakesNothingFromOthers) {
+  const std::vector<unsigned> cpus{0, 1};
+  const std::vector<Tenant> tenants{
+      {.run = "a"}, {.run = "b"}, {.run = "c", .parent = "a"}, {.run = "d", .parent = "a"}};
+  EXPECT_EQ(idle_share(cpus, tenants, "a", 0, 10).ours, kWholeDevice / 2);
+  EXPECT_EQ(idle_share(cpus, tenants, "b", 0, 10).ours, kWholeDevice / 2);
+  EXPECT_EQ(idle_share(cpus, tenants, "c", 0, 10).ours, kWholeDevice / 4);
+}
+
+TEST(Tenancy, SharesFollowWhoWasThereWhen) {
+  const std::vector<unsigned> cpus{0, 1};
+  const std::vector<Tenant> tenants{{.run = "a", .from = 0}, {.run = "b", .from = 4, .to = 8}};
+  EXPECT_EQ(idle_share(cpus, tenants, "a", 0, 10).ours, kWholeDevice * 8 / 10);
+  EXPECT_EQ(idle_share(cpus, tenants, "b", 4, 8).ours, kWholeDevice / 2);
+}
+
+TEST(Presence, RunsSeeEachOtherUntilTheyLeave) {
+  const testing::FixtureTree folder;
+  auto first = Presence::announce(folder.root(), {.run = "first", .from = 1});
+  auto second = Presence::announce(
+      folder.root(),
+      {.run = "second", .parent = "first", .reservation = {.cpus = std::vector<unsigned>{0, 2}}, .from = 5});
+  ASSERT_TRUE(first && second);
+  const auto seen = first->tenants(10);
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[1].run, "second");
+  EXPECT_EQ(seen[1].parent, "first");
+  EXPECT_EQ(seen[1].reservation.cpus, (std::vector<unsigned>{0, 2}));
+  ASSERT_TRUE(second->leave(20));
+  EXPECT_EQ(first->tenants(21)[1].to, 20);
+  EXPECT_EQ(first->tenants(20 + 10 * kSecond).size(), 1u);
+}
+
+TEST(Presence, ARunThatDiedReservesNothing) {
+  const testing::FixtureTree folder;
+  auto first = Presence::announce(folder.root(), {.run = "first"});
+  {
+    auto dead = Presence::announce(folder.root(), {.run = "dead"});
+  }
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->tenants(10).size(), 1u);
+}
+
+TEST(Presence, StrangeFilesInTheFolderAreNobodys) {
+  const testing::FixtureTree folder;
+  folder.write("noise", "not a presence");
+  folder.write("liar", "everywatt-presence 1\nrun someone-else\nfrom 0\nend\n");
+  auto first = Presence::announce(folder.root(), {.run = "first"});
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->tenants(10).size(), 1u);
+}
+
+}  // namespace
+}  // namespace everywatt

@@ -1,0 +1,57 @@
+// How the everywatts of one host know of each other, without a leader: each
+// keeps a small file, locked while it lives, in a folder that all may write
+// to. It is read only to divide idle energy; what cannot be read there is
+// nobody's, never ours.
+//
+// The folder is one per boot and per roots (a recorded machine is a host of its
+// own): /dev/shm/everywatt-<key>, else the temporary folder, mode 1777. A file
+// that ended keeps its end for a few seconds, so that the others' last windows
+// are divided right; then anyone who may removes it.
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/roots.h"
+#include "meter/floor_board.h"
+#include "meter/tenancy.h"
+
+namespace everywatt {
+
+class Presence {
+ public:
+  // Announces the run; `tenant.from` must not lie before this call by more than it takes.
+  static Result<Presence> announce(const std::filesystem::path& folder, Tenant tenant);
+  Presence(Presence&&) noexcept = default;
+  Presence& operator=(Presence&&) = delete;
+  ~Presence() = default;  // without leave(): the lock falls, and the others see a run that died
+
+  // Our run and all others that can be read, as of now.
+  std::vector<Tenant> tenants(Nanoseconds now);
+  // A better reservation, learnt once the job runs.
+  Result<void> reserve(const Reservation& reservation);
+  Result<void> leave(Nanoseconds end);
+  // The floors agreed on; what we propose is added if it is news. One file of
+  // the folder, written under a lock.
+  FloorBoard floors(const std::map<std::string, Power>& proposed, Nanoseconds now);
+
+ private:
+  Presence(std::filesystem::path folder, Tenant tenant, Fd file)
+      : folder_{std::move(folder)}, tenant_{std::move(tenant)}, file_{std::move(file)} {}
+  Result<void> write() const;
+
+  std::filesystem::path folder_;
+  Tenant tenant_;
+  Fd file_;
+};
+
+// The folder for these roots, made if need be.
+Result<std::filesystem::path> presence_folder(const Roots& roots);
+
+// The text of a presence file, and back; none for anything that is not one.
+std::string format_tenant(const Tenant& tenant);
+std::optional<Tenant> parse_tenant(std::string_view text);
+
+}  // namespace everywatt

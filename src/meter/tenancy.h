@@ -1,0 +1,37 @@
+// Who shares the machine, and what part of its idle energy is whose. Every
+// everywatt of a host reads the same presences and computes the same division,
+// each for itself, so that the shares of all sum to at most one.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/clock.h"
+#include "model/accounts.h"
+
+namespace everywatt {
+
+// One run's presence on the host.
+struct Tenant {
+  std::string run;
+  std::string parent = {};  // the run it is nested in; its share comes out of that run's
+  Reservation reservation = {};
+  Nanoseconds from = 0;                // CLOCK_MONOTONIC
+  std::optional<Nanoseconds> to = {};  // none: still there
+};
+
+// Weights out of kWholeDevice, averaged over a stretch of time.
+struct IdleShare {
+  std::uint64_t ours = 0;
+  std::uint64_t unreserved = 0;
+};
+
+// The share of `run` in the idle energy of a device with these CPUs over
+// [from, to]. A nested run gets what its parent has, divided evenly among the
+// parent's nested runs; the parent's own share is not lessened by them, since
+// their joules are part of its.
+IdleShare idle_share(std::span<const unsigned> cpus, std::span<const Tenant> tenants, std::string_view run,
+                     Nanoseconds from, Nanoseconds to);
+
+}  // namespace everywatt

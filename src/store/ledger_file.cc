@@ -1,0 +1,314 @@
+#include "store/ledger_file.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "store/copy_rows.h"
+#include "store/file_opening.h"
+#include "store/schema.h"
+
+namespace everywatt {
+namespace {
+
+// A log of this many pages is folded into the file by whoever commits next
+// (SQLite's own default), and one of this many by whoever closes the file:
+// opening it again reads the whole log.
+constexpr int kLogPages = 1000;
+constexpr int kLogPagesAtClose = 64;
+
+// Readers and other writers go on meanwhile; what cannot be folded in now stays in the log.
+void fold_log(Connection& db, int from_pages) {
+  if (db.log_pages() >= from_pages) (void)db.number("PRAGMA wal_checkpoint(PASSIVE)");
+}
+
+Result<void> check_times(std::string_view run, const RunDelta::Points& points, std::optional<Nanoseconds> last) {
+  for (const SeriesPoint& point : points.points) {
+    if (last && point.time <= *last) {
+      return fail(Errc::misuse, "run " + std::string{run} + ": the times of " + points.device + " " +
+                                    std::string{to_string(points.track)} + " do not ascend");
+    }
+    last = point.time;
+  }
+  return {};
+}
+
+// 0: no such file.
+std::uint64_t inode_of(const std::filesystem::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+bool is_over(const PendingRun& run) { return run.facts && run.facts->status != RunStatus::running; }
+
+Result<void> write_floors(Connection& db, const Pending& pending) {
+  for (const auto& [key, floor] : pending.floors) {
+    CHECK(db.run("INSERT OR REPLACE INTO floor (host, device, watts, method, windows, learnt_wall_ns) "
+                 "VALUES (?, ?, ?, ?, ?, ?)",
+                 floor.host, floor.device, floor.watts, floor.method, floor.windows, floor.learnt_wall));
+  }
+  for (const auto& [key, c] : pending.calibrations) {
+    CHECK(db.run("INSERT OR REPLACE INTO calibration (host, device, sensor, gain, offset_watts, relative_uncertainty, "
+                 "source, made_wall_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 c.host, c.device, c.sensor, c.gain, c.offset_watts, c.relative_uncertainty, c.source, c.made_wall));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<LedgerFile> LedgerFile::open(const std::filesystem::path& path, Journal journal, Nanoseconds now_wall,
+                                    std::vector<std::string>& notices) {
+  TRY(Connection db, open_ledger_database(path, journal, now_wall, notices));
+  return LedgerFile{std::move(db)};
+}
+
+LedgerFile::LedgerFile(Connection db)
+    : db_{std::make_unique<Connection>(std::move(db))}, inode_{inode_of(db_->path())} {}
+
+bool LedgerFile::is_replaced() const { return pending_.empty() && inode_of(db_->path()) != inode_; }
+
+LedgerFile::~LedgerFile() {
+  if (!db_ || db_->log_pages() < kLogPagesAtClose) return;
+  // Emptied, not only folded in: who opens the file next would read a folded log
+  // all the same. Where others are at it, it is left to them.
+  (void)db_->number("PRAGMA busy_timeout = 0");
+  (void)db_->number("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+Result<void> LedgerFile::check_writable() const {
+  if (!db_->is_read_only()) return {};
+  const std::string where = db_->path().string();
+  return fail(Errc::denied, "write " + where + ": it may only be read: make it and its folder writable, or set "
+                                "EVERYWATT_DB to a file that is");
+}
+
+Result<void> LedgerFile::put_run(const Run& run, Nanoseconds now_wall) {
+  CHECK(check_writable());
+  recorded_.try_emplace(run.id, run.origin == "import" ? now_wall : run.started.wall);
+  pending_.runs[run.id].facts = run;
+  return {};
+}
+
+Result<PendingRun*> LedgerFile::pending_of(std::string_view run) {
+  CHECK(check_writable());
+  if (const auto found = pending_.runs.find(run); found != pending_.runs.end()) return &found->second;
+  TRY(const bool known, has(run));
+  if (!known) return fail(Errc::absent, "no run " + std::string{run} + " in " + db_->path().string());
+  return &pending_.runs[std::string{run}];
+}
+
+Result<OpenRun*> LedgerFile::open_of(std::string_view run) {
+  if (const auto found = open_.find(run); found != open_.end()) return &found->second;
+  OpenRun open;
+  TRY(const auto key, run_key(*db_, run));
+  if (key) {
+    TRY(open, open_series(*db_, *key));
+  }
+  return &open_.emplace(std::string{run}, std::move(open)).first->second;
+}
+
+Result<void> LedgerFile::append(std::string_view run, const RunDelta& delta) {
+  TRY(PendingRun* const pending, pending_of(run));
+  std::size_t more = 0;
+  if (!delta.series.empty()) {
+    TRY(const OpenRun* const open, open_of(run));
+    for (const RunDelta::Points& points : delta.series) {
+      const SeriesKey key{.device = points.device, .track = points.track};
+      std::optional<Nanoseconds> last;
+      if (const auto before = open->find(key); before != open->end()) last = before->second.last;
+      if (const auto before = pending->series.find(key); before != pending->series.end()) last = before->second.back().time;
+      CHECK(check_times(run, points, last));
+      more += points.points.size();
+    }
+  }
+  pending->take(delta);
+  if (pending_.points > 0 && pending_.points + more > Pending::kMostPoints) {
+    return fail(Errc::io, "run " + std::string{run} + ": the points of this second are not kept, too many wait for " +
+                              db_->path().string() + " to be writable");
+  }
+  for (const RunDelta::Points& points : delta.series) {
+    if (points.points.empty()) continue;
+    auto& all = pending->series[{.device = points.device, .track = points.track}];
+    all.insert(all.end(), points.points.begin(), points.points.end());
+  }
+  pending_.points += more;
+  return {};
+}
+
+Result<void> LedgerFile::clear_entries(std::string_view run) {
+  TRY(PendingRun* const pending, pending_of(run));
+  pending->clears_entries = true;
+  pending->entries.clear();
+  return {};
+}
+
+Result<void> LedgerFile::put_floor(const LearntFloor& floor) {
+  CHECK(check_writable());
+  pending_.floors[{floor.host, floor.device}] = floor;
+  return {};
+}
+
+Result<void> LedgerFile::put_calibration(const Calibration& calibration) {
+  CHECK(check_writable());
+  pending_.calibrations[{calibration.host, calibration.device, calibration.sensor}] = calibration;
+  return {};
+}
+
+Result<std::map<std::string, SeriesWrite>> LedgerFile::plan() {
+  std::map<std::string, SeriesWrite> writes;
+  for (const auto& [id, run] : pending_.runs) {
+    const RunEnd end = is_over(run) ? RunEnd::ended : RunEnd::open;
+    if (run.series.empty() && end == RunEnd::open) continue;
+    TRY(const OpenRun* const open, open_of(id));
+    TRY(const auto key, run_key(*db_, id));
+    TRY(SeriesWrite write, plan_series(*db_, key, *open, run.series, end));
+    writes.emplace(id, std::move(write));
+  }
+  return writes;
+}
+
+Result<void> LedgerFile::write(const std::map<std::string, SeriesWrite>& series, std::vector<std::string>& vanished) {
+  for (const auto& [id, run] : pending_.runs) {
+    TRY(auto key, run_key(*db_, id));
+    if (run.facts) {
+      TRY(key, put_run_row(*db_, *run.facts, recorded_.at(id)));
+    }
+    if (!key) {
+      vanished.push_back(id);
+      continue;
+    }
+    CHECK(put_run_parts(*db_, *key, run));
+    if (const auto write = series.find(id); write != series.end()) CHECK(write_series(*db_, *key, write->second));
+  }
+  return write_floors(*db_, pending_);
+}
+
+Result<void> LedgerFile::in_transaction(const std::function<Result<void>()>& work) {
+  CHECK(db_->execute("BEGIN IMMEDIATE"));
+  auto done = work();
+  if (done) done = db_->execute("COMMIT");
+  if (!done) (void)db_->execute("ROLLBACK");  // fails where SQLite has rolled back on its own
+  return done;
+}
+
+Result<void> LedgerFile::commit() {
+  if (pending_.empty()) return {};
+  TRY(auto series, plan());
+  std::vector<std::string> vanished;
+  CHECK(in_transaction([&] { return write(series, vanished); }));
+  for (auto& [id, write] : series) open_[id] = std::move(write.after);
+  pending_ = {};
+  fold_log(*db_, kLogPages);
+  if (vanished.empty()) return {};
+  return fail(Errc::absent, "run " + vanished.front() + " was removed while it was being written");
+}
+
+Result<void> LedgerFile::remove(std::string_view run) {
+  CHECK(check_writable());
+  pending_.forget(run);
+  open_.erase(std::string{run});
+  recorded_.erase(std::string{run});
+  CHECK(commit());
+  return in_transaction([&]() -> Result<void> {
+    TRY(const auto key, run_key(*db_, run));
+    if (!key) return fail(Errc::absent, "no run " + std::string{run} + " in " + db_->path().string());
+    return delete_run(*db_, *key);
+  });
+}
+
+Result<void> LedgerFile::take_run(Connection& from, std::string_view run) {
+  CHECK(check_writable());
+  CHECK(commit());
+  TRY(const Snapshot snapshot, Snapshot::take(from));
+  return in_transaction([&] { return copy_run(from, run, *db_); });
+}
+
+Result<void> LedgerFile::take_floors(Connection& from) {
+  CHECK(check_writable());
+  CHECK(commit());
+  TRY(const Snapshot snapshot, Snapshot::take(from));
+  return in_transaction([&] { return copy_floors(from, *db_); });
+}
+
+Result<bool> LedgerFile::has(std::string_view run) {
+  if (const auto found = pending_.runs.find(run); found != pending_.runs.end() && found->second.facts) return true;
+  TRY(const auto key, run_key(*db_, run));
+  return key.has_value();
+}
+
+Result<RunRecord> LedgerFile::read(std::string_view run) {
+  TRY(const Snapshot snapshot, Snapshot::take(*db_));
+  return read_run(*db_, run);
+}
+
+Result<std::vector<SeriesPoint>> LedgerFile::series(std::string_view run, const SeriesKey& key) {
+  TRY(const Snapshot snapshot, Snapshot::take(*db_));
+  TRY(const auto number, run_key(*db_, run));
+  if (!number) return fail(Errc::absent, "no run " + std::string{run} + " in " + db_->path().string());
+  return read_series(*db_, *number, key);
+}
+
+Result<std::vector<SeriesSlice>> LedgerFile::slices(std::string_view run, const SeriesKey& key, std::size_t count) {
+  TRY(const Snapshot snapshot, Snapshot::take(*db_));
+  TRY(const auto number, run_key(*db_, run));
+  if (!number) return fail(Errc::absent, "no run " + std::string{run} + " in " + db_->path().string());
+  TRY(const auto first, first_chunk(*db_, *number, key));
+  DecodedSeries short_one;
+  DecodedSeries& decoded = first ? cache_.series({*number, key}, *first) : short_one;
+  const auto after = decoded.empty() ? std::nullopt : std::optional{decoded.last()};
+  TRY(const auto fresh, read_series(*db_, *number, key, after));
+  decoded.append(fresh);
+  return decoded.slices(count);
+}
+
+Result<std::vector<LearntFloor>> LedgerFile::floors(std::string_view host) {
+  TRY(Query query, db_->query("SELECT host, device, watts, method, windows, learnt_wall_ns FROM floor "
+                              "WHERE host = ? ORDER BY device",
+                              host));
+  std::vector<LearntFloor> floors;
+  for (;;) {
+    TRY(const bool row, query.next());
+    if (!row) return floors;
+    floors.push_back({.host = query.text(0),
+                      .device = query.text(1),
+                      .watts = query.real(2),
+                      .method = query.text(3),
+                      .windows = query.u64(4),
+                      .learnt_wall = query.i64(5)});
+  }
+}
+
+Result<std::vector<Calibration>> LedgerFile::calibrations(std::string_view host) {
+  TRY(Query query, db_->query("SELECT host, device, sensor, gain, offset_watts, relative_uncertainty, source, "
+                              "made_wall_ns FROM calibration WHERE host = ? ORDER BY device, sensor",
+                              host));
+  std::vector<Calibration> calibrations;
+  for (;;) {
+    TRY(const bool row, query.next());
+    if (!row) return calibrations;
+    calibrations.push_back({.host = query.text(0),
+                            .device = query.text(1),
+                            .sensor = query.text(2),
+                            .gain = query.real(3),
+                            .offset_watts = query.real(4),
+                            .relative_uncertainty = query.real(5),
+                            .source = query.text(6),
+                            .made_wall = query.i64(7)});
+  }
+}
+
+Result<std::size_t> LedgerFile::drop_series_before(Nanoseconds wall) {
+  CHECK(check_writable());
+  CHECK(commit());
+  std::size_t touched = 0;
+  CHECK(in_transaction([&]() -> Result<void> {
+    TRY(touched, delete_series_before(*db_, wall));
+    return {};
+  }));
+  open_.clear();
+  if (touched > 0) CHECK(db_->execute("VACUUM"));
+  return touched;
+}
+
+}  // namespace everywatt

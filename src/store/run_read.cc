@@ -1,0 +1,226 @@
+#include <algorithm>
+#include <string>
+
+#include "store/fact_text.h"
+#include "store/run_rows.h"
+
+namespace everywatt {
+namespace {
+
+// How much of a run is read: `ls` shows neither notices nor environment, which
+// are most of its bytes.
+enum class Depth { summary, whole };
+
+// The columns that read_facts() reads, in its order; the last two only for Depth::whole.
+constexpr const char* kSelectRun =
+    "SELECT id, recorded_wall_ns, name, project, model, model_version, origin, status, parent, command, exit_status, "
+    "ended_by, started_ns, started_wall_ns, ended_ns, ended_wall_ns, tags, metrics, boundary, host, cpu_ns, "
+    "peak_memory_bytes, disk_read_bytes, disk_written_bytes, network, usage_method, overhead_cpu_ns, "
+    "overhead_peak_rss_bytes, marks_dropped, supervisor_pid, supervisor_start_ticks, supervisor_boot_id, total_uj, "
+    "booked_uj, notices, environment FROM run ";
+constexpr int kRecordedColumn = 1;
+constexpr int kTotalColumn = 32;
+
+std::optional<std::uint64_t> maybe_u64(const Query& row, int column) {
+  if (row.null(column)) return std::nullopt;
+  return row.u64(column);
+}
+
+Result<Usage> usage_of(const Query& row) {
+  Usage usage{.cpu_time = row.i64(20),
+              .peak_memory_bytes = maybe_u64(row, 21),
+              .disk_read_bytes = maybe_u64(row, 22),
+              .disk_written_bytes = maybe_u64(row, 23),
+              .method = row.text(25)};
+  CHECK(read_fact_text(row.view(24), usage.network));
+  return usage;
+}
+
+Result<void> read_facts(const Query& row, Depth depth, Run& run) {
+  const auto status = parse_run_status(row.view(7));
+  if (!status) return fail(Errc::malformed, "run " + row.text(0) + ": no such status: '" + row.text(7) + "'");
+  run.id = row.text(0);
+  run.name = row.text(2);
+  run.project = row.text(3);
+  run.model = row.text(4);
+  run.model_version = row.text(5);
+  run.origin = row.text(6);
+  run.status = *status;
+  run.parent = row.maybe_text(8);
+  CHECK(read_fact_text(row.view(9), run.command));
+  if (const auto exit_status = row.maybe_i64(10)) run.exit_status = static_cast<int>(*exit_status);
+  run.ended_by = row.maybe_text(11);
+  run.started = {.steady = row.i64(12), .wall = row.i64(13)};
+  if (!row.null(14)) run.ended = Instant{.steady = row.i64(14), .wall = row.i64(15)};
+  CHECK(read_fact_text(row.view(16), run.tags));
+  CHECK(read_fact_text(row.view(17), run.metrics));
+  run.boundary = row.text(18);
+  run.host = row.text(19);
+  TRY(run.usage, usage_of(row));
+  run.overhead = {.cpu_time = row.i64(26), .peak_rss_bytes = row.u64(27), .marks_dropped = row.u64(28)};
+  run.supervisor = {.pid = row.i64(29), .start_ticks = row.u64(30), .boot_id = row.text(31)};
+  if (depth == Depth::summary && run.status != RunStatus::running) return {};
+  CHECK(read_fact_text(row.view(34), run.notices));
+  return read_fact_text(row.view(35), run.environment);
+}
+
+Result<DeviceRecord> device_of(const Query& row) {
+  DeviceRecord record{.device = {.id = row.text(0)}};
+  const auto kind = parse_device_kind(row.view(1));
+  if (!kind) return fail(Errc::malformed, record.device.id + ": no such kind of device: '" + row.text(1) + "'");
+  record.device.kind = *kind;
+  record.device.model = row.text(2);
+  record.device.parent = row.maybe_text(3);
+  record.device.follows = row.text(4);
+  CHECK(read_fact_text(row.view(5), record.device.cpus));
+  record.device.includes_memory = row.i64(6) != 0;
+  record.counted = row.i64(7) != 0;
+  if (!row.null(8)) {
+    record.method = parse_method(row.view(8));
+    if (!record.method) return fail(Errc::malformed, record.device.id + ": no such method: '" + row.text(8) + "'");
+  }
+  record.sensor = row.text(9);
+  record.correlation = row.text(10);
+  record.measured = row.maybe_i64(11);
+  record.uncertainty_random = row.i64(12);
+  record.uncertainty_systematic = row.i64(13);
+  record.observed = row.i64(14);
+  record.busy_time = row.i64(15);
+  record.reserved_time = row.i64(16);
+  record.utilisation_known = row.i64(17) != 0;
+  CHECK(read_fact_text(row.view(18), record.flags));
+  record.reason = row.maybe_text(19);
+  return record;
+}
+
+// Calls `take` with each row; stops at what it returns other than success.
+template <class Take>
+Result<void> for_each(Query query, Take take) {
+  for (;;) {
+    TRY(const bool row, query.next());
+    if (!row) return {};
+    CHECK(take(query));
+  }
+}
+
+Result<void> read_entries(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query, db.query("SELECT d.text, p.text, account, minute, energy_uj FROM entry AS e "
+                            "JOIN name AS d ON d.run = e.run AND d.number = e.device "
+                            "JOIN name AS p ON p.run = e.run AND p.number = e.phase "
+                            "WHERE e.run = ? ORDER BY minute, e.device, e.phase, account",
+                            run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    const std::int64_t account = row.i64(2);
+    if (account < 0 || account > static_cast<int>(Account::unattributed))
+      return fail(Errc::malformed, "run " + record.run.id + ": no such account: " + std::to_string(account));
+    record.entries.push_back({.device = row.text(0),
+                              .phase = row.text(1),
+                              .account = static_cast<Account>(account),
+                              .minute = row.i64(3),
+                              .energy = row.i64(4)});
+    return {};
+  });
+}
+
+Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
+                              "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
+                              "observed_ns, busy_ns, reserved_ns, utilisation_known, flags, reason FROM device "
+                              "JOIN name ON name.run = device.run AND number = name WHERE device.run = ? ORDER BY name",
+                              run));
+  CHECK(for_each(std::move(devices), [&](const Query& row) -> Result<void> {
+    TRY(DeviceRecord device, device_of(row));
+    record.devices.push_back(std::move(device));
+    return {};
+  }));
+  CHECK(read_entries(db, run, record));
+  TRY(Query phases, db.query("SELECT text, count, duration_ns FROM phase "
+                             "JOIN name ON name.run = phase.run AND number = name WHERE phase.run = ? ORDER BY name",
+                             run));
+  CHECK(for_each(std::move(phases), [&](const Query& row) -> Result<void> {
+    record.phases.push_back({.path = row.text(0), .count = row.u64(1), .duration = row.i64(2)});
+    return {};
+  }));
+  TRY(Query gaps, db.query("SELECT text, started_wall_ns, length_ns, reason FROM gap "
+                           "JOIN name ON name.run = gap.run AND number = device WHERE gap.run = ? ORDER BY gap.rowid",
+                           run));
+  return for_each(std::move(gaps), [&](const Query& row) -> Result<void> {
+    record.gaps.push_back(
+        {.device = row.text(0), .started_wall = row.i64(1), .length = row.i64(2), .reason = row.text(3)});
+    return {};
+  });
+}
+
+Result<std::vector<FoundRun>> found_of(Query query) {
+  std::vector<FoundRun> found;
+  CHECK(for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    found.push_back({.id = row.text(0), .recorded_wall = row.i64(1)});
+    return {};
+  }));
+  return found;
+}
+
+}  // namespace
+
+Result<std::map<std::int64_t, std::string>> names_of(Connection& db, std::int64_t run) {
+  std::map<std::int64_t, std::string> names;
+  TRY(Query query, db.query("SELECT number, text FROM name WHERE run = ? ORDER BY number", run));
+  CHECK(for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    names.emplace_hint(names.end(), row.i64(0), row.text(1));
+    return {};
+  }));
+  return names;
+}
+
+Result<RunRecord> read_run(Connection& db, std::string_view id) {
+  TRY(const auto key, run_key(db, id));
+  if (!key) return fail(Errc::absent, "no run " + std::string{id} + " in " + db.path().string());
+  RunRecord record;
+  {
+    static const std::string kSelect = std::string{kSelectRun} + "WHERE key = ?";
+    TRY(Query query, db.query(kSelect, *key));
+    TRY(const bool row, query.next());
+    if (!row) return fail(Errc::absent, "no run " + std::string{id} + " in " + db.path().string());
+    CHECK(read_facts(query, Depth::whole, record.run));
+  }
+  CHECK(read_parts(db, *key, record));
+  return record;
+}
+
+Result<void> list_runs(Connection& db, const RunFilter& filter, ListedRuns& listed) {
+  const std::string select = std::string{kSelectRun} + "WHERE ?1 = '' OR project = ?1 ORDER BY " +
+                             (filter.limit == 0 ? "key DESC LIMIT ?2" : "recorded_wall_ns DESC, key DESC LIMIT ?2");
+  const std::int64_t limit = filter.limit == 0 ? -1 : static_cast<std::int64_t>(filter.limit);
+  TRY(const auto most, db.number("SELECT count(*) FROM run"));
+  const auto room = static_cast<std::size_t>(most.value_or(0));
+  listed.runs.reserve(listed.runs.size() + (filter.limit == 0 ? room : std::min(room, filter.limit)));
+  TRY(Query query, db.query(select, filter.project, limit));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    RunSummary& summary = listed.runs.emplace_back();
+    listed.recorded_wall.push_back(row.i64(kRecordedColumn));
+    summary.total = row.maybe_i64(kTotalColumn);
+    summary.measured = row.maybe_i64(kTotalColumn + 1);
+    return read_facts(row, Depth::summary, summary.run);
+  });
+}
+
+Result<std::vector<FoundRun>> runs_called(Connection& db, std::string_view name) {
+  TRY(Query query, db.query("SELECT id, recorded_wall_ns FROM run WHERE name = ? "
+                            "ORDER BY recorded_wall_ns DESC, key DESC LIMIT 1",
+                            name));
+  return found_of(std::move(query));
+}
+
+Result<std::vector<FoundRun>> runs_beginning(Connection& db, std::string_view prefix) {
+  // All texts that begin so lie between the prefix and the prefix followed by a byte that UTF-8 never has.
+  TRY(Query query, db.query("SELECT id, recorded_wall_ns FROM run WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 4",
+                            prefix, std::string{prefix} + "\xff"));
+  return found_of(std::move(query));
+}
+
+Result<std::vector<FoundRun>> newest_run(Connection& db) {
+  TRY(Query query, db.query("SELECT id, recorded_wall_ns FROM run ORDER BY recorded_wall_ns DESC, key DESC LIMIT 1"));
+  return found_of(std::move(query));
+}
+
+}  // namespace everywatt

@@ -1,0 +1,58 @@
+// The rows of a run but its series: written within a transaction of the
+// caller, read within one of its own. Device ids and phase paths stand once a
+// run in the table `name`; other rows hold their numbers.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/run.h"
+#include "store/pending.h"
+#include "store/sqlite.h"
+#include "store/store.h"
+
+namespace everywatt {
+
+// The key of the run's rows; none: not in this file.
+Result<std::optional<std::int64_t>> run_key(Connection& db, std::string_view id);
+
+// Inserts the run or replaces its facts; returns its key. `recorded_wall`
+// orders the runs of a ledger and is kept from the first insertion on.
+Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds recorded_wall);
+
+// All that is pending of a run but its facts and its series.
+Result<void> put_run_parts(Connection& db, std::int64_t run, const PendingRun& pending);
+
+Result<void> delete_run(Connection& db, std::int64_t run);
+
+// The number of a name within a run, made where there is none.
+Result<std::int64_t> number_of(Connection& db, std::int64_t run, std::string_view name);
+// All names of a run by number.
+Result<std::map<std::int64_t, std::string>> names_of(Connection& db, std::int64_t run);
+
+Result<RunRecord> read_run(Connection& db, std::string_view id);
+
+// Runs of a file and what orders them, in two lists of equal length: a summary
+// is large, and ten thousand are not moved twice. With a limit the newest, in
+// order; without one all, last inserted first, which is nearly in order and
+// read in one pass over the file.
+struct ListedRuns {
+  std::vector<RunSummary> runs;
+  std::vector<Nanoseconds> recorded_wall;
+};
+Result<void> list_runs(Connection& db, const RunFilter& filter, ListedRuns& listed);  // appends
+
+// Runs that a reference names in this file, newest first; at most a few.
+struct FoundRun {
+  std::string id;
+  Nanoseconds recorded_wall = 0;
+};
+Result<std::vector<FoundRun>> runs_called(Connection& db, std::string_view name);       // the newest only
+Result<std::vector<FoundRun>> runs_beginning(Connection& db, std::string_view prefix);  // of the id
+Result<std::vector<FoundRun>> newest_run(Connection& db);
+
+}  // namespace everywatt

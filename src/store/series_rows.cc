@@ -1,0 +1,200 @@
+#include "store/series_rows.h"
+
+#include <algorithm>
+
+#include "store/bytes.h"
+#include "store/packed_points.h"
+#include "store/run_rows.h"
+#include "store/series_codec.h"
+
+namespace everywatt {
+namespace {
+
+struct TailSection {
+  std::int64_t device = 0;  // number of its name
+  Track track = Track::energy;
+  std::string_view packed;
+};
+
+std::unexpected<Error> damaged_series(const Connection& db) {
+  return fail(Errc::malformed, db.path().string() + ": a series is damaged; the run's other figures are not touched by it");
+}
+
+std::optional<TailSection> read_section(ByteReader& reader) {
+  const auto device = reader.varint();
+  const auto track = reader.byte();
+  const auto size = reader.varint();
+  if (!device || !track || *track > static_cast<int>(Track::floor) || !size) return std::nullopt;
+  const auto packed = reader.bytes(*size);
+  if (!packed) return std::nullopt;
+  return TailSection{static_cast<std::int64_t>(*device), static_cast<Track>(*track), *packed};
+}
+
+// All points of the run's tail rows by series, and the number of the last row.
+struct Tail {
+  PointsByKey points;
+  std::int64_t last_row = 0;
+};
+
+Result<Tail> read_tail(Connection& db, std::int64_t run, const std::optional<SeriesKey>& only = {}) {
+  Tail tail;
+  TRY(const auto names, names_of(db, run));
+  TRY(Query query, db.query("SELECT number, data FROM tail WHERE run = ? ORDER BY number", run));
+  for (;;) {
+    TRY(const bool row, query.next());
+    if (!row) return tail;
+    tail.last_row = query.i64(0);
+    ByteReader reader{query.view(1)};
+    while (!reader.at_end()) {
+      const auto section = read_section(reader);
+      if (!section) return damaged_series(db);
+      const auto name = names.find(section->device);
+      if (name == names.end()) return damaged_series(db);
+      SeriesKey key{.device = name->second, .track = section->track};
+      if (only && key != *only) continue;
+      if (!unpack_points(section->packed, tail.points[std::move(key)])) return damaged_series(db);
+    }
+  }
+}
+
+Result<void> plan_chunks(const SeriesKey& key, std::vector<SeriesPoint> points, RunEnd end, SeriesWrite& write) {
+  std::span<const SeriesPoint> rest{points};
+  while (rest.size() >= kChunkPoints || (end == RunEnd::ended && !rest.empty())) {
+    const auto part = rest.first(std::min(rest.size(), kChunkPoints));
+    TRY(std::string data, encode_chunk(part));
+    write.chunks.push_back({.key = key,
+                            .first = part.front().time,
+                            .last = part.back().time,
+                            .points = part.size(),
+                            .data = std::move(data)});
+    rest = rest.subspan(part.size());
+  }
+  if (!rest.empty()) write.tail[key].assign(rest.begin(), rest.end());
+  write.after[key] = {.tail_points = rest.size(), .last = points.back().time};
+  return {};
+}
+
+bool is_time_to_fold(const OpenRun& open, const PointsByKey& pending, RunEnd end) {
+  if (end == RunEnd::ended) return true;
+  return std::ranges::any_of(pending, [&](const auto& series) {
+    const auto before = open.find(series.first);
+    return series.second.size() + (before == open.end() ? 0 : before->second.tail_points) >= kChunkPoints;
+  });
+}
+
+}  // namespace
+
+Result<OpenRun> open_series(Connection& db, std::int64_t run) {
+  OpenRun open;
+  {
+    TRY(Query query, db.query("SELECT text, track, max(last_ns) FROM chunk JOIN name ON name.run = chunk.run AND "
+                              "number = device WHERE chunk.run = ? GROUP BY text, track",
+                              run));
+    for (;;) {
+      TRY(const bool row, query.next());
+      if (!row) break;
+      open[{.device = query.text(0), .track = static_cast<Track>(query.i64(1))}].last = query.i64(2);
+    }
+  }
+  TRY(const Tail tail, read_tail(db, run));
+  for (const auto& [key, points] : tail.points) open[key] = {.tail_points = points.size(), .last = points.back().time};
+  return open;
+}
+
+Result<SeriesWrite> plan_series(Connection& db, std::optional<std::int64_t> run, const OpenRun& open,
+                                const PointsByKey& pending, RunEnd end) {
+  SeriesWrite write{.chunks = {}, .folded_through = {}, .tail = {}, .after = open};
+  if (!is_time_to_fold(open, pending, end)) {
+    write.tail = pending;
+    for (const auto& [key, points] : pending) {
+      OpenSeries& series = write.after[key];
+      series.tail_points += points.size();
+      series.last = points.back().time;
+    }
+    return write;
+  }
+  Tail tail;
+  if (run) {
+    TRY(tail, read_tail(db, *run));
+    if (tail.last_row > 0) write.folded_through = tail.last_row;
+  }
+  for (const auto& [key, points] : pending) {
+    auto& all = tail.points[key];
+    all.insert(all.end(), points.begin(), points.end());
+  }
+  for (auto& [key, points] : tail.points) CHECK(plan_chunks(key, std::move(points), end, write));
+  return write;
+}
+
+Result<void> write_series(Connection& db, std::int64_t run, const SeriesWrite& write) {
+  for (const SeriesWrite::Chunk& chunk : write.chunks) {
+    TRY(const std::int64_t device, number_of(db, run, chunk.key.device));
+    CHECK(db.run("INSERT INTO chunk (run, device, track, first_ns, last_ns, points, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                 run, device, static_cast<int>(chunk.key.track), chunk.first, chunk.last,
+                 std::uint64_t{chunk.points}, Blob{chunk.data}));
+  }
+  if (write.folded_through) {
+    CHECK(db.run("DELETE FROM tail WHERE run = ? AND number <= ?", run, *write.folded_through));
+  }
+  if (write.tail.empty()) return {};
+  std::string data;
+  for (const auto& [key, points] : write.tail) {
+    TRY(const std::int64_t device, number_of(db, run, key.device));
+    const std::string packed = pack_points(points);
+    put_varint(data, static_cast<std::uint64_t>(device));
+    data += static_cast<char>(key.track);
+    put_varint(data, std::uint64_t{packed.size()});
+    data += packed;
+  }
+  return db.run("INSERT INTO tail (run, number, data) SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM tail WHERE run = ?1",
+                run, Blob{data});
+}
+
+Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, const SeriesKey& key,
+                                             std::optional<Nanoseconds> after) {
+  std::vector<SeriesPoint> points;
+  {
+    TRY(Query query, db.query("SELECT data FROM chunk JOIN name ON name.run = chunk.run AND number = device "
+                              "WHERE chunk.run = ?1 AND text = ?2 AND track = ?3 AND (?4 IS NULL OR last_ns > ?4) "
+                              "ORDER BY first_ns",
+                              run, key.device, static_cast<int>(key.track), after));
+    for (;;) {
+      TRY(const bool row, query.next());
+      if (!row) break;
+      if (!decode_chunk(query.view(0), points)) return damaged_series(db);
+    }
+  }
+  TRY(const Tail tail, read_tail(db, run, key));
+  if (const auto found = tail.points.find(key); found != tail.points.end()) {
+    points.insert(points.end(), found->second.begin(), found->second.end());
+  }
+  if (after) points.erase(points.begin(), std::ranges::upper_bound(points, *after, {}, &SeriesPoint::time));
+  return points;
+}
+
+Result<std::optional<Nanoseconds>> first_chunk(Connection& db, std::int64_t run, const SeriesKey& key) {
+  return db.number("SELECT min(first_ns) FROM chunk JOIN name ON name.run = chunk.run AND number = device "
+                   "WHERE chunk.run = ? AND text = ? AND track = ?",
+                   run, key.device, static_cast<int>(key.track));
+}
+
+Result<std::size_t> delete_series_before(Connection& db, Nanoseconds wall) {
+  std::vector<std::int64_t> runs;
+  {
+    TRY(Query query, db.query("SELECT key FROM run WHERE ended_wall_ns < ? AND status <> 'running' AND "
+                              "(EXISTS (SELECT 1 FROM chunk WHERE run = key) OR EXISTS (SELECT 1 FROM tail WHERE run = key))",
+                              wall));
+    for (;;) {
+      TRY(const bool row, query.next());
+      if (!row) break;
+      runs.push_back(query.i64(0));
+    }
+  }
+  for (const std::int64_t run : runs) {
+    CHECK(db.run("DELETE FROM chunk WHERE run = ?", run));
+    CHECK(db.run("DELETE FROM tail WHERE run = ?", run));
+  }
+  return runs.size();
+}
+
+}  // namespace everywatt

@@ -1,0 +1,60 @@
+// Series in the tables `chunk` and `tail`. Points are committed every second
+// as one small row for the whole run (`tail`); when a series has enough of
+// them for a chunk, or its run has ended, they are folded into chunks. Reading
+// and encoding happen before the file is locked, in plan_series(); a run has
+// one writer, so nothing moves in between.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "store/pending.h"
+#include "store/sqlite.h"
+
+namespace everywatt {
+
+// What the file already holds of a series.
+struct OpenSeries {
+  std::size_t tail_points = 0;
+  Nanoseconds last = 0;
+};
+using OpenRun = std::map<SeriesKey, OpenSeries>;
+using PointsByKey = std::map<SeriesKey, std::vector<SeriesPoint>>;
+
+Result<OpenRun> open_series(Connection& db, std::int64_t run);
+
+struct SeriesWrite {
+  struct Chunk {
+    SeriesKey key;
+    Nanoseconds first = 0;
+    Nanoseconds last = 0;
+    std::size_t points = 0;
+    std::string data;
+  };
+  std::vector<Chunk> chunks;
+  std::optional<std::int64_t> folded_through;  // tail rows up to this one are in `chunks` and `tail`
+  PointsByKey tail;
+  OpenRun after;  // what the file holds when this is written
+};
+
+enum class RunEnd { open, ended };
+
+// `run`: none where the file has no rows of it yet.
+Result<SeriesWrite> plan_series(Connection& db, std::optional<std::int64_t> run, const OpenRun& open,
+                                const PointsByKey& pending, RunEnd end);
+Result<void> write_series(Connection& db, std::int64_t run, const SeriesWrite& write);
+
+// Points of one series that lie after `after`, in the order of time.
+Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, const SeriesKey& key,
+                                             std::optional<Nanoseconds> after = {});
+
+// The first time of the series' first chunk; none: it has no chunks yet.
+Result<std::optional<Nanoseconds>> first_chunk(Connection& db, std::int64_t run, const SeriesKey& key);
+
+// Series of runs that ended before `wall`; returns how many runs had some.
+Result<std::size_t> delete_series_before(Connection& db, Nanoseconds wall);
+
+}  // namespace everywatt

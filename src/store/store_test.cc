@@ -1,0 +1,575 @@
+// What any Store does, over both forms that it can have on disk.
+#include "store/store.h"
+
+#include <gmock/gmock.h>
+
+#include "store/store_fixture.h"
+
+namespace everywatt {
+namespace {
+
+using testing::device_named;
+using testing::entry_of;
+using testing::must;
+using testing::points_of;
+using testing::run_named;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class AnyStore : public ::testing::TestWithParam<StoreForm> {
+ protected:
+  std::unique_ptr<Store> open() { return must(place_.open(GetParam())); }
+  testing::StorePlaceFixture place_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Forms, AnyStore, ::testing::Values(StoreForm::one_file, StoreForm::file_per_run),
+                         [](const auto& form) { return form.param == StoreForm::one_file ? "OneFile" : "FilePerRun"; });
+
+Run run_with_everything() {
+  Run run = run_named("abc123");
+  run.project = "digits";
+  run.model = "mlp";
+  run.model_version = "7";
+  run.origin = "attach";
+  run.status = RunStatus::killed;
+  run.parent = "parent1";
+  run.command = {"python3", "train.py", "a \"quoted\" \\ word", "line\nbreak", "\xff not UTF-8", ""};
+  run.exit_status = 137;
+  run.ended_by = "signal 9 (SIGKILL)";
+  run.ended = Instant{.steady = 9 * kSecond, .wall = 1'004 * kSecond};
+  run.tags = {{"lr", "0.1"}, {"", "empty key"}};
+  run.metrics = {{"loss", 0.1}, {"tiny", 5e-324}, {"big", 1.7976931348623157e308},
+                 {"diverged", std::numeric_limits<double>::infinity()}};
+  run.environment = {{"host", "node1"}, {"gpu", "H200"}};
+  run.boundary = "node";
+  run.host = "node1";
+  run.usage = {.cpu_time = 12'345,
+               .peak_memory_bytes = UINT64_MAX,
+               .disk_read_bytes = 0,
+               .disk_written_bytes = {},
+               .network = {{.kind = "internet", .received = 5, .sent = UINT64_MAX, .lower_bound = true}},
+               .method = "cgroup"};
+  run.overhead = {.cpu_time = 77, .peak_rss_bytes = 8 << 20, .marks_dropped = 3};
+  run.supervisor = {.pid = 4242, .start_ticks = UINT64_MAX, .boot_id = "b00t"};
+  run.notices = {"one line", "another"};
+  return run;
+}
+
+void expect_same_facts(const Run& a, const Run& b) {
+  EXPECT_EQ(std::tie(a.id, a.name, a.project, a.model, a.model_version, a.origin, a.status, a.parent, a.command),
+            std::tie(b.id, b.name, b.project, b.model, b.model_version, b.origin, b.status, b.parent, b.command));
+  EXPECT_EQ(std::tie(a.exit_status, a.ended_by, a.started.steady, a.started.wall, a.tags, a.metrics, a.environment),
+            std::tie(b.exit_status, b.ended_by, b.started.steady, b.started.wall, b.tags, b.metrics, b.environment));
+  ASSERT_EQ(a.ended.has_value(), b.ended.has_value());
+  const Instant x = a.ended.value_or(Instant{}), y = b.ended.value_or(Instant{});
+  EXPECT_EQ(std::tie(x.steady, x.wall), std::tie(y.steady, y.wall));
+  EXPECT_EQ(std::tie(a.boundary, a.host, a.notices), std::tie(b.boundary, b.host, b.notices));
+  EXPECT_EQ(std::tie(a.usage.cpu_time, a.usage.peak_memory_bytes, a.usage.disk_read_bytes, a.usage.disk_written_bytes),
+            std::tie(b.usage.cpu_time, b.usage.peak_memory_bytes, b.usage.disk_read_bytes, b.usage.disk_written_bytes));
+  ASSERT_EQ(a.usage.network.size(), b.usage.network.size());
+  for (std::size_t i = 0; i < a.usage.network.size(); ++i) {
+    const NetworkBytes &m = a.usage.network[i], &n = b.usage.network[i];
+    EXPECT_EQ(std::tie(m.kind, m.received, m.sent, m.lower_bound), std::tie(n.kind, n.received, n.sent, n.lower_bound));
+  }
+  EXPECT_EQ(std::tie(a.usage.method, a.overhead.cpu_time, a.overhead.peak_rss_bytes, a.overhead.marks_dropped),
+            std::tie(b.usage.method, b.overhead.cpu_time, b.overhead.peak_rss_bytes, b.overhead.marks_dropped));
+  EXPECT_EQ(std::tie(a.supervisor.pid, a.supervisor.start_ticks, a.supervisor.boot_id),
+            std::tie(b.supervisor.pid, b.supervisor.start_ticks, b.supervisor.boot_id));
+}
+
+TEST_P(AnyStore, GivesBackEveryFactOfARun) {
+  const everywatt::Run run = run_with_everything();
+  {
+    const auto store = open();
+    must(store->put_run(run));
+    must(store->commit());
+  }
+  expect_same_facts(must(open()->read("abc123")).run, run);
+}
+
+TEST_P(AnyStore, GivesBackEveryFactOfADevice) {
+  DeviceRecord full{.device = {.id = "gpu:GPU-1",
+                               .kind = DeviceKind::gpu,
+                               .model = "H200",
+                               .parent = "module:0",
+                               .follows = "package:0",
+                               .cpus = {0, 1, 255},
+                               .includes_memory = true}};
+  full.counted = false;
+  full.method = Method::integrated;
+  full.sensor = "nvml";
+  full.correlation = "nvml 535";
+  full.measured = INT64_MAX;
+  full.uncertainty_random = 1;
+  full.uncertainty_systematic = 2;
+  full.observed = 3;
+  full.busy_time = 4;
+  full.reserved_time = 5;
+  full.utilisation_known = false;
+  full.flags = {"pids-not-visible"};
+  DeviceRecord bare{.device = {.id = "dram:0", .kind = DeviceKind::dram}};
+  bare.reason = "no sensor";
+  const auto store = open();
+  must(store->put_run(run_named("r1")));
+  must(store->append("r1", {.devices = {full, bare}}));
+  must(store->commit());
+
+  const auto devices = must(store->read("r1")).devices;
+  ASSERT_EQ(devices.size(), 2u);
+  const DeviceRecord& d = devices[0];
+  EXPECT_EQ(std::tie(d.device.id, d.device.kind, d.device.model, d.device.parent, d.device.follows, d.device.cpus),
+            std::tie(full.device.id, full.device.kind, full.device.model, full.device.parent, full.device.follows,
+                     full.device.cpus));
+  EXPECT_TRUE(d.device.includes_memory);
+  EXPECT_EQ(std::tie(d.counted, d.method, d.sensor, d.correlation, d.measured, d.uncertainty_random,
+                     d.uncertainty_systematic, d.observed, d.busy_time, d.reserved_time, d.utilisation_known, d.flags),
+            std::tie(full.counted, full.method, full.sensor, full.correlation, full.measured, full.uncertainty_random,
+                     full.uncertainty_systematic, full.observed, full.busy_time, full.reserved_time,
+                     full.utilisation_known, full.flags));
+  EXPECT_EQ(d.reason, std::nullopt);
+  EXPECT_EQ(devices[1].measured, std::nullopt);
+  EXPECT_EQ(devices[1].method, std::nullopt);
+  EXPECT_EQ(devices[1].reason, "no sensor");
+}
+
+TEST_P(AnyStore, AddsEntriesUpAndReplacesDevicesAndPhases) {
+  const auto store = open();
+  must(store->put_run(run_named("r1")));
+  for (int second = 1; second <= 3; ++second) {
+    RunDelta delta{.devices = {device_named("package:0")},
+                   .entries = {entry_of("package:0", 10), entry_of("package:0", 5, Account::idle)},
+                   .phases = {{.path = "train", .count = static_cast<std::uint64_t>(second), .duration = second}},
+                   .gaps = {{.device = "package:0", .started_wall = second, .length = 1, .reason = "silence"}}};
+    delta.devices[0].measured = 100 * second;
+    must(store->append("r1", delta));
+    if (second != 2) must(store->commit());  // two deltas in one commit, too
+  }
+  const RunRecord record = must(store->read("r1"));
+  ASSERT_EQ(record.entries.size(), 2u);
+  EXPECT_EQ(record.entries[0].energy, 30);
+  EXPECT_EQ(record.entries[0].phase, "train/epoch");
+  EXPECT_EQ(record.entries[1].energy, 15);
+  EXPECT_EQ(record.entries[1].account, Account::idle);
+  ASSERT_EQ(record.devices.size(), 1u);
+  EXPECT_EQ(record.devices[0].measured, 300);
+  ASSERT_EQ(record.phases.size(), 1u);
+  EXPECT_EQ(record.phases[0].count, 3u);
+  EXPECT_EQ(record.gaps.size(), 3u);
+}
+
+TEST_P(AnyStore, NothingLastsBeforeCommit) {
+  const auto store = open();
+  must(store->put_run(run_named("r1")));
+  must(store->append("r1", {.entries = {entry_of("package:0", 10)}}));
+  EXPECT_EQ(must(open()->list()).size(), 0u);
+  must(store->commit());
+  EXPECT_EQ(must(open()->list()).size(), 1u);
+}
+
+TEST_P(AnyStore, ClearsEntriesBeforeTheyAreRebuilt) {
+  const auto store = open();
+  must(store->put_run(run_named("r1")));
+  must(store->append("r1", {.devices = {device_named("package:0")}, .entries = {entry_of("package:0", 10)}}));
+  must(store->commit());
+  must(store->clear_entries("r1"));
+  must(store->append("r1", {.entries = {entry_of("package:0", 4, Account::other), entry_of("package:0", 3)}}));
+  must(store->commit());
+  const RunRecord record = must(store->read("r1"));
+  ASSERT_EQ(record.entries.size(), 2u);
+  const auto summaries = must(store->list());
+  EXPECT_EQ(summaries[0].total, 3);
+  EXPECT_EQ(summaries[0].measured, 7);
+}
+
+TEST_P(AnyStore, SumsCountedDevicesThatHaveAFigure) {
+  const auto store = open();
+  must(store->put_run(run_named("r1")));
+  DeviceRecord node = device_named("node:a");
+  node.counted = false;
+  DeviceRecord blind = device_named("dram:0");
+  blind.measured = std::nullopt;
+  must(store->append("r1", {.devices = {device_named("package:0"), node, blind},
+                            .entries = {entry_of("package:0", 10), entry_of("package:0", 7, Account::unattributed),
+                                        entry_of("package:0", 2, Account::idle), entry_of("node:a", 1'000)}}));
+  must(store->put_run(run_named("r2", 2'000 * kSecond)));
+  must(store->append("r2", {.devices = {blind}}));
+  must(store->commit());
+  const auto summaries = must(store->list());
+  ASSERT_EQ(summaries.size(), 2u);
+  EXPECT_EQ(summaries[0].run.id, "r2");
+  EXPECT_EQ(summaries[0].total, std::nullopt);  // missing is never zero
+  EXPECT_EQ(summaries[1].total, 12);
+  EXPECT_EQ(summaries[1].measured, 19);
+}
+
+TEST_P(AnyStore, ReplacesFactsAndKeepsWhatBelongsToTheRun) {
+  const auto store = open();
+  everywatt::Run run = run_named("r1");
+  must(store->put_run(run));
+  must(store->append("r1", {.devices = {device_named("package:0")}, .entries = {entry_of("package:0", 10)}}));
+  must(store->commit());
+  run.status = RunStatus::finished;
+  run.tags["k"] = "v";
+  must(store->put_run(run));
+  must(store->commit());
+  const RunRecord record = must(store->read("r1"));
+  EXPECT_EQ(record.run.status, RunStatus::finished);
+  EXPECT_EQ(record.run.tags.at("k"), "v");
+  EXPECT_EQ(record.entries.size(), 1u);
+  EXPECT_EQ(must(store->list())[0].total, 10);
+}
+
+TEST_P(AnyStore, FindsByIdPrefixNameAndLast) {
+  const auto store = open();
+  for (const auto& [id, name, started] : {std::tuple{"abc1", "train", 10}, {"abd2", "train", 30}, {"xyz3", "eval", 20}}) {
+    everywatt::Run run = run_named(id, started * kSecond);
+    run.name = name;
+    must(store->put_run(run));
+  }
+  must(store->commit());
+  EXPECT_EQ(must(store->find("abc1")), "abc1");
+  EXPECT_EQ(must(store->find("x")), "xyz3");
+  EXPECT_EQ(must(store->find("train")), "abd2");
+  EXPECT_EQ(must(store->find("last")), "abd2");
+  const auto several = store->find("ab");
+  ASSERT_FALSE(several);
+  EXPECT_EQ(several.error().code, Errc::misuse);
+  EXPECT_THAT(several.error().what, HasSubstr("abc1, abd2"));
+  const auto none = store->find("nothing");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Errc::absent);
+  EXPECT_EQ(store->find("").error().code, Errc::misuse);
+}
+
+TEST_P(AnyStore, AnImportIsAsNewAsTheMomentItWasMade) {
+  const auto store = open();
+  must(store->put_run(run_named("job", place_.clock.now().wall - kSecond)));
+  everywatt::Run import = run_named("imported", 1);  // of long ago
+  import.origin = "import";
+  must(store->put_run(import));
+  must(store->commit());
+  EXPECT_EQ(must(store->find("last")), "imported");
+  EXPECT_EQ(must(store->list())[0].run.id, "imported");
+  // Written again later, it does not become newer.
+  place_.clock.advance(100 * kSecond);
+  must(store->put_run(run_named("next", place_.clock.now().wall)));
+  place_.clock.advance(100 * kSecond);
+  must(open()->put_run(import));
+  must(store->commit());
+  EXPECT_EQ(must(store->find("last")), "next");
+}
+
+TEST_P(AnyStore, ListsNewestFirstByProjectUpToALimit) {
+  const auto store = open();
+  for (int i = 0; i < 6; ++i) {
+    everywatt::Run run = run_named("r" + std::to_string(i), i * kSecond);
+    run.project = i % 2 ? "odd" : "even";
+    must(store->put_run(run));
+  }
+  must(store->commit());
+  const auto ids = [&](const RunFilter& filter) {
+    std::vector<std::string> found;
+    for (const RunSummary& summary : must(store->list(filter))) found.push_back(summary.run.id);
+    return found;
+  };
+  EXPECT_THAT(ids({}), ElementsAre("r5", "r4", "r3", "r2", "r1", "r0"));
+  EXPECT_THAT(ids({.project = "odd"}), ElementsAre("r5", "r3", "r1"));
+  EXPECT_THAT(ids({.project = "even", .limit = 2}), ElementsAre("r4", "r2"));
+}
+
+TEST_P(AnyStore, ListsARunThatRunsWithAllItsFacts) {
+  const auto store = open();
+  everywatt::Run run = run_with_everything();
+  run.status = RunStatus::running;
+  must(store->put_run(run));
+  must(store->commit());
+  expect_same_facts(must(store->list())[0].run, run);
+}
+
+TEST_P(AnyStore, RemovesARunWithAllThatBelongsToIt) {
+  const auto store = open();
+  for (const char* id : {"keep", "gone"}) {
+    must(store->put_run(run_named(id)));
+    must(store->append(id, {.devices = {device_named("package:0")}, .entries = {entry_of("package:0", 10)}}));
+    must(store->append(id, points_of("package:0", Track::energy, {{1, 1}, {2, 2}})));
+  }
+  must(store->commit());
+  must(store->append("gone", {.entries = {entry_of("package:0", 1)}}));
+  must(store->remove("gone"));
+  EXPECT_EQ(store->read("gone").error().code, Errc::absent);
+  EXPECT_EQ(store->remove("gone").error().code, Errc::absent);
+  EXPECT_EQ(store->append("gone", {}).error().code, Errc::absent);
+  EXPECT_EQ(must(store->list()).size(), 1u);
+  EXPECT_EQ(must(store->read("keep")).entries.size(), 1u);
+  // Nothing of the old run is in a new one of the same id.
+  must(store->put_run(run_named("gone")));
+  must(store->commit());
+  EXPECT_TRUE(must(store->read("gone")).entries.empty());
+  EXPECT_TRUE(must(store->series("gone", "package:0", Track::energy)).empty());
+}
+
+TEST(StoreForms, ARunRemovedByAnotherProcessIsToldOnceAndOthersGoOn) {
+  testing::StorePlaceFixture place;
+  const auto writer = must(place.open());
+  must(writer->put_run(run_named("a")));
+  must(writer->put_run(run_named("b")));
+  must(writer->commit());
+  must(writer->append("a", {.entries = {entry_of("package:0", 1)}}));
+  must(writer->append("b", {.entries = {entry_of("package:0", 1)}}));
+  must(must(place.open())->remove("a"));
+  const auto committed = writer->commit();
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, Errc::absent);
+  must(writer->append("b", {.entries = {entry_of("package:0", 1)}}));
+  must(writer->commit());
+  EXPECT_EQ(must(writer->read("b")).entries[0].energy, 2);
+  // Put anew, it begins anew.
+  must(writer->put_run(run_named("a")));
+  must(writer->commit());
+  EXPECT_TRUE(must(writer->read("a")).entries.empty());
+}
+
+TEST_P(AnyStore, KeepsSeriesAcrossCommitsChunksAndProcesses) {
+  std::vector<SeriesPoint> all;
+  std::int64_t value = 0;
+  std::unique_ptr<Store> writer;
+  for (int second = 0; second < 1000; ++second) {
+    if (second % 250 == 0) {
+      writer.reset();
+      writer = open();
+      must(writer->put_run(run_named("r1")));
+    }
+    std::vector<SeriesPoint> points;
+    for (int i = 0; i < 10; ++i) points.push_back({(second * 10 + i) * 100 * kMillisecond, value += 12'345 + i * i});
+    must(writer->append("r1", points_of("package:0", Track::energy, points)));
+    must(writer->append("r1", points_of("package:0", Track::worked, {points.back()})));
+    must(writer->commit());
+    all.insert(all.end(), points.begin(), points.end());
+  }
+  writer.reset();
+  const auto store = open();
+  EXPECT_EQ(must(store->series("r1", "package:0", Track::energy)), all);
+  EXPECT_EQ(must(store->series("r1", "package:0", Track::worked)).size(), 1000u);
+  EXPECT_TRUE(must(store->series("r1", "package:0", Track::ours)).empty());
+  EXPECT_TRUE(must(store->series("r1", "no such device", Track::energy)).empty());
+  // Its end folds the open ends in; nothing is lost or moved.
+  everywatt::Run over = run_named("r1");
+  over.status = RunStatus::finished;
+  must(store->put_run(over));
+  must(store->commit());
+  EXPECT_EQ(must(store->series("r1", "package:0", Track::energy)), all);
+  EXPECT_EQ(must(store->series("r1", "package:0", Track::worked)).size(), 1000u);
+  // What comes later still follows.
+  must(store->append("r1", points_of("package:0", Track::energy, {{5000 * kSecond, -7}})));
+  must(store->commit());
+  EXPECT_EQ(must(open()->series("r1", "package:0", Track::energy)).back(), (SeriesPoint{5000 * kSecond, -7}));
+}
+
+TEST_P(AnyStore, RefusesTimesThatDoNotAscend) {
+  auto store = open();
+  must(store->put_run(run_named("r1")));
+  EXPECT_EQ(store->append("r1", points_of("d", Track::energy, {{5, 1}, {5, 2}})).error().code, Errc::misuse);
+  must(store->append("r1", points_of("d", Track::energy, {{5, 1}})));
+  EXPECT_EQ(store->append("r1", points_of("d", Track::energy, {{5, 1}})).error().code, Errc::misuse);
+  must(store->commit());
+  EXPECT_EQ(store->append("r1", points_of("d", Track::energy, {{4, 1}})).error().code, Errc::misuse);
+  store = open();
+  EXPECT_EQ(store->append("r1", points_of("d", Track::energy, {{5, 1}})).error().code, Errc::misuse);
+  must(store->append("r1", points_of("d", Track::energy, {{6, 1}})));
+}
+
+TEST_P(AnyStore, SlicesHoldTheExtremesAndTheMeanOfTheirPoints) {
+  const auto store = open();
+  everywatt::Run run = run_named("r1");
+  run.status = RunStatus::finished;
+  must(store->put_run(run));
+  std::vector<SeriesPoint> points;
+  for (int i = 0; i < 10'000; ++i) points.push_back({i * 100, (i * 7919) % 1009 - 500});
+  must(store->append("r1", points_of("d", Track::energy, points)));
+  must(store->commit());
+  for (int call = 0; call < 2; ++call) {
+    for (const std::size_t count : {std::size_t{1}, std::size_t{7}, std::size_t{1000}}) {
+      const auto slices = must(store->slices("r1", "d", Track::energy, count));
+      ASSERT_EQ(slices.size(), count);
+      std::size_t at = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        const SeriesSlice& slice = slices[i];
+        std::int64_t min = INT64_MAX, max = INT64_MIN, sum = 0;
+        const std::size_t from = at;
+        const Nanoseconds end = i + 1 < count ? slices[i + 1].begin : INT64_MAX;
+        for (; at < points.size() && points[at].time < end; ++at) {
+          min = std::min(min, points[at].value);
+          max = std::max(max, points[at].value);
+          sum += points[at].value;
+        }
+        EXPECT_EQ(std::tie(slice.min, slice.max), std::tie(min, max));
+        EXPECT_EQ(slice.count, at - from);
+        EXPECT_DOUBLE_EQ(slice.mean, static_cast<double>(sum) / static_cast<double>(at - from));
+      }
+      EXPECT_EQ(at, points.size());
+    }
+  }
+}
+
+TEST_P(AnyStore, SlicesSeeWhatWasAddedSinceTheLastDrawing) {
+  const auto writer = open();
+  must(writer->put_run(run_named("r1")));
+  must(writer->append("r1", points_of("d", Track::energy, {{0, 5}, {10, 7}})));
+  must(writer->commit());
+  const auto reader = open();
+  EXPECT_EQ(must(reader->slices("r1", "d", Track::energy, 1))[0].count, 2u);
+  must(writer->append("r1", points_of("d", Track::energy, {{20, 900}})));
+  must(writer->commit());
+  EXPECT_EQ(must(reader->slices("r1", "d", Track::energy, 1))[0].max, 900);
+  EXPECT_EQ(must(writer->slices("r1", "d", Track::energy, 1))[0].max, 900);
+  must(writer->remove("r1"));
+  EXPECT_EQ(reader->slices("r1", "d", Track::energy, 1).error().code, Errc::absent);
+  must(writer->put_run(run_named("r1")));
+  must(writer->append("r1", points_of("d", Track::energy, {{5, 1}, {20, 2}})));
+  must(writer->commit());
+  EXPECT_EQ(must(reader->slices("r1", "d", Track::energy, 1))[0].max, 2);
+}
+
+TEST_P(AnyStore, RemembersFloorsAndCalibrationsOfAHost) {
+  {
+    const auto store = open();
+    must(store->put_floor({.host = "a@/tree", .device = "package:0", .watts = 20.5, .method = "envelope", .windows = 9,
+                           .learnt_wall = 5}));
+    must(store->put_floor({.host = "a@/tree", .device = "package:0", .watts = 21.5, .method = "regression",
+                           .windows = 10, .learnt_wall = 6}));
+    must(store->put_floor({.host = "b", .device = "package:0", .watts = 1}));
+    must(store->put_calibration({.host = "b", .device = "package:0", .sensor = "rapl", .gain = 1.02, .offset_watts = -3,
+                                 .relative_uncertainty = 0.01, .source = "wall.csv", .made_wall = 7}));
+    must(store->commit());
+  }
+  const auto store = open();
+  const auto floor = must(store->floor("a@/tree", "package:0"));
+  ASSERT_TRUE(floor);
+  EXPECT_EQ(floor->watts, 21.5);
+  EXPECT_EQ(floor->method, "regression");
+  EXPECT_EQ(floor->windows, 10u);
+  EXPECT_EQ(must(store->floor("a@/tree", "package:1")), std::nullopt);
+  EXPECT_EQ(must(store->floors("b")).size(), 1u);
+  const auto calibrations = must(store->calibrations("b"));
+  ASSERT_EQ(calibrations.size(), 1u);
+  EXPECT_EQ(calibrations[0].gain, 1.02);
+  EXPECT_EQ(calibrations[0].offset_watts, -3);
+  EXPECT_EQ(calibrations[0].source, "wall.csv");
+  EXPECT_TRUE(must(store->calibrations("a@/tree")).empty());
+}
+
+TEST_P(AnyStore, DropsSeriesOfOldRunsAndKeepsTheirEntries) {
+  const auto store = open();
+  for (const auto& [id, ended] : {std::pair{"old", 100}, {"new", 300}, {"open", 0}}) {
+    everywatt::Run run = run_named(id);
+    if (ended) run.status = RunStatus::finished;
+    run.ended = Instant{.steady = 0, .wall = ended * kSecond};
+    must(store->put_run(run));
+    must(store->append(id, {.devices = {device_named("d")}, .entries = {entry_of("d", 10)}}));
+    must(store->append(id, points_of("d", Track::energy, {{1, 1}, {2, 2}})));
+  }
+  must(store->commit());
+  EXPECT_EQ(must(store->drop_series_before(200 * kSecond)), 1u);
+  EXPECT_TRUE(must(store->series("old", "d", Track::energy)).empty());
+  EXPECT_EQ(must(store->read("old")).entries.size(), 1u);
+  EXPECT_EQ(must(store->series("new", "d", Track::energy)).size(), 2u);
+  EXPECT_EQ(must(store->series("open", "d", Track::energy)).size(), 2u);
+  EXPECT_EQ(must(store->drop_series_before(200 * kSecond)), 0u);
+}
+
+TEST_P(AnyStore, MergesTheRunsThatAreNotHereYet) {
+  for (const StoreForm other_form : {StoreForm::one_file, StoreForm::file_per_run}) {
+    testing::StorePlaceFixture here, there;
+    const auto other = must(there.open(other_form));
+    for (const char* id : {"both", "theirs"}) {
+      must(other->put_run(run_named(id)));
+      must(other->append(id, {.devices = {device_named("d")}, .entries = {entry_of("d", 10)}}));
+      must(other->append(id, points_of("d", Track::energy, {{1, 1}, {2, 2}})));
+    }
+    must(other->put_floor({.host = "h", .device = "d", .watts = 5, .learnt_wall = 9}));
+    must(other->commit());
+    const auto store = must(here.open(GetParam()));
+    must(store->put_run(run_named("both")));
+    must(store->commit());
+    EXPECT_EQ(must(store->merge(there.path())), 1u);
+    EXPECT_EQ(must(store->merge(there.folder())), 0u);
+    EXPECT_TRUE(must(store->read("both")).entries.empty());  // ours stays as it is
+    const RunRecord record = must(store->read("theirs"));
+    EXPECT_EQ(record.entries.size(), 1u);
+    EXPECT_EQ(record.devices.size(), 1u);
+    EXPECT_EQ(must(store->series("theirs", "d", Track::energy)).size(), 2u);
+    EXPECT_EQ(must(store->list({.limit = 0}))[1].total.value_or(0) + must(store->list())[0].total.value_or(0), 10);
+    EXPECT_EQ(must(store->floor("h", "d"))->watts, 5);
+    EXPECT_EQ(must(other->list()).size(), 2u);  // theirs too
+  }
+}
+
+TEST_P(AnyStore, RefusesToMergeWhatIsNoLedger) {
+  const auto store = open();
+  EXPECT_EQ(store->merge("/nowhere/at/all").error().code, Errc::absent);
+  std::ofstream{place_.folder() / "notes.txt"} << std::string(5000, 'x');
+  const auto merged = store->merge(place_.folder() / "notes.txt");
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code, Errc::malformed);
+  EXPECT_TRUE(std::filesystem::exists(place_.folder() / "notes.txt"));
+}
+
+TEST(StoreForms, FilesOfSingleRunsAreReadWithTheLedgerAndFoldedIntoIt) {
+  testing::StorePlaceFixture place;
+  {
+    const auto ledger = must(place.open(StoreForm::one_file));
+    must(ledger->put_run(run_named("inledger", 10)));
+    must(ledger->commit());
+  }
+  {
+    const auto shared = must(place.open(StoreForm::file_per_run));
+    everywatt::Run done = run_named("done", 20);
+    done.status = RunStatus::finished;
+    must(shared->put_run(done));
+    must(shared->append("done", {.devices = {device_named("d")}, .entries = {entry_of("d", 10)}}));
+    must(shared->put_run(run_named("going", 30)));
+    must(shared->put_floor({.host = "h", .device = "d", .watts = 5, .learnt_wall = 9}));
+    must(shared->commit());
+    EXPECT_EQ(must(shared->list()).size(), 3u);
+  }
+  EXPECT_TRUE(std::filesystem::exists(place.folder() / "runs" / "done.db"));
+  const auto store = must(place.open(StoreForm::one_file));
+  EXPECT_EQ(must(store->list()).size(), 3u);
+  EXPECT_EQ(must(store->find("last")), "going");
+  EXPECT_EQ(must(store->merge(place.path())), 1u);
+  EXPECT_FALSE(std::filesystem::exists(place.folder() / "runs" / "done.db"));
+  EXPECT_TRUE(std::filesystem::exists(place.folder() / "runs" / "going.db"));  // somebody writes it
+  EXPECT_EQ(must(store->list()).size(), 3u);
+  EXPECT_EQ(must(store->read("done")).entries.size(), 1u);
+  EXPECT_EQ(must(store->floor("h", "d"))->watts, 5);
+}
+
+TEST(StoreForms, ARunFileIsWhatOneMachineHandsAnother) {
+  testing::StorePlaceFixture here, there;
+  {
+    const auto other = must(there.open(StoreForm::file_per_run));
+    everywatt::Run run = run_named("../up");  // an id is no path
+    run.status = RunStatus::finished;
+    must(other->put_run(run));
+    must(other->commit());
+  }
+  const auto file = there.folder() / "runs" / "%2e.%2fup.db";
+  ASSERT_TRUE(std::filesystem::exists(file));
+  std::filesystem::copy_file(file, here.folder() / "handed.db");
+  const auto store = must(here.open(StoreForm::one_file));
+  EXPECT_EQ(must(store->merge(here.folder() / "handed.db")), 1u);
+  EXPECT_EQ(must(store->find("last")), "../up");
+}
+
+TEST(StoreForms, AnAbsentStoreIsAbsentWhereNoneShallBeMade) {
+  testing::StorePlaceFixture place;
+  for (const StoreForm form : {StoreForm::one_file, StoreForm::file_per_run}) {
+    const auto store = open_store(place.path(), {.form = form, .create = false});
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code, Errc::absent);
+    EXPECT_TRUE(std::filesystem::is_empty(place.folder()));
+  }
+}
+
+}  // namespace
+}  // namespace everywatt

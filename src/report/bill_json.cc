@@ -1,0 +1,171 @@
+#include "report/bill_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "report/format.h"
+
+namespace everywatt {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json joules(const std::optional<MicroJoules>& energy) {
+  // Microjoules as exact decimal joules: a double holds them up to 9 GJ.
+  return energy ? Json(static_cast<double>(*energy) / 1e6) : Json(nullptr);
+}
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+bool has_ended(const Run& run) {
+  return run.ended && run.status != RunStatus::running && run.status != RunStatus::lost;
+}
+
+double seconds(Nanoseconds time) { return static_cast<double>(time) / 1e9; }
+
+void put_figures(Json& out, const EnergyFigures& figures) {
+  out["measured_joules"] = joules(figures.measured);
+  out["total_joules"] = joules(figures.total);
+  out["busy_joules"] = joules(figures.busy);
+  out["idle_joules"] = joules(figures.idle);
+  out["other_joules"] = joules(figures.other);
+  out["unattributed_joules"] = joules(figures.unattributed);
+  out["uncertainty_joules"] = joules(figures.uncertainty);
+}
+
+Json device_json(const DeviceBill& device) {
+  const DeviceRecord& record = device.record;
+  Json out{{"id", record.device.id},       {"kind", to_string(record.device.kind)},
+           {"model", record.device.model}, {"parent", or_null(record.device.parent)},
+           {"counted", record.counted},    {"method", record.method ? Json(to_string(*record.method)) : Json(nullptr)},
+           {"sensor", record.sensor}};
+  put_figures(out, device.energy);
+  out["coverage"] = device.coverage;
+  out["flags"] = record.flags;
+  out["reason"] = or_null(record.reason);
+  return out;
+}
+
+Json energy_json(const Bill& bill) {
+  Json out;
+  put_figures(out, bill.energy);
+  out["uncertainty_systematic_joules"] = joules(bill.energy.uncertainty_systematic);
+  out["measured_fraction"] = or_null(bill.measured_fraction);
+  out["boundary"] = bill.run.boundary;
+  out["devices"] = Json::array();
+  for (const DeviceBill& device : bill.devices) out["devices"].push_back(device_json(device));
+  return out;
+}
+
+Json facility_json(const Bill& bill) {
+  if (!bill.facility) return nullptr;
+  return {{"pue", or_null(bill.facility->pue)},
+          {"energy_joules", joules(bill.facility->energy)},
+          {"boundary", bill.facility->boundary}};
+}
+
+Json phases_json(const Bill& bill) {
+  Json out = Json::array();
+  for (const PhaseBill& phase : bill.phases) {
+    out.push_back({{"path", phase.path},
+                   {"count", phase.count},
+                   {"duration_seconds", seconds(phase.duration)},
+                   {"energy_joules", joules(phase.energy)},
+                   {"self_joules", joules(phase.self)}});
+  }
+  return out;
+}
+
+Json compute_json(const Bill& bill) {
+  Json device_seconds = Json::array();
+  for (const DeviceBill& device : bill.devices) {
+    if (!device.record.counted) continue;
+    device_seconds.push_back({{"id", device.record.device.id},
+                              {"reserved", seconds(device.record.reserved_time)},
+                              {"busy", seconds(device.record.busy_time)}});
+  }
+  return {{"device_seconds", device_seconds}, {"model_flops", nullptr}, {"hardware_flops", nullptr}, {"mfu", nullptr}};
+}
+
+Json process_json(const Usage& usage) {
+  return {{"cpu_seconds", seconds(usage.cpu_time)},
+          {"cpu_method", usage.method},
+          {"peak_memory_bytes", or_null(usage.peak_memory_bytes)},
+          {"disk_read_bytes", or_null(usage.disk_read_bytes)},
+          {"disk_written_bytes", or_null(usage.disk_written_bytes)}};
+}
+
+Json network_json(const Usage& usage) {
+  Json out = Json::array();
+  for (const NetworkBytes& bytes : usage.network) {
+    out.push_back({{"class", bytes.kind},
+                   {"received_bytes", bytes.received},
+                   {"sent_bytes", bytes.sent},
+                   {"lower_bound", bytes.lower_bound}});
+  }
+  return out;
+}
+
+Json gaps_json(const Bill& bill) {
+  Json out = Json::array();
+  for (const Gap& gap : bill.gaps) {
+    out.push_back({{"device", gap.device},
+                   {"start", iso_time(gap.started_wall)},
+                   {"seconds", seconds(gap.length)},
+                   {"reason", gap.reason}});
+  }
+  return out;
+}
+
+Json whole_bill(const Bill& bill) {
+  const Run& run = bill.run;
+  return {{"schema", "everywatt.run/1"},
+          {"id", run.id},
+          {"name", run.name},
+          {"project", run.project},
+          {"model", run.model},
+          {"model_version", run.model_version},
+          {"origin", run.origin},
+          {"status", to_string(run.status)},
+          {"parent", or_null(run.parent)},
+          {"command", run.command},
+          {"exit_status", or_null(run.exit_status)},
+          {"ended_by", or_null(run.ended_by)},
+          {"started", iso_time(run.started.wall)},
+          {"ended", has_ended(run) ? Json(iso_time(run.ended->wall)) : Json(nullptr)},
+          {"duration_seconds", seconds(bill.duration)},
+          {"tags", Json(run.tags)},
+          {"metrics", Json(run.metrics)},
+          {"environment", Json(run.environment)},
+          {"energy", energy_json(bill)},
+          {"facility", facility_json(bill)},
+          {"carbon", nullptr},
+          {"cost", Json::array()},
+          {"compute", compute_json(bill)},
+          {"process", process_json(run.usage)},
+          {"phases", phases_json(bill)},
+          {"network", network_json(run.usage)},
+          {"gaps", gaps_json(bill)},
+          {"notices", run.notices},
+          {"overhead",
+           {{"cpu_seconds", seconds(run.overhead.cpu_time)},
+            {"peak_rss_bytes", run.overhead.peak_rss_bytes},
+            {"marks_dropped", run.overhead.marks_dropped}}}};
+}
+
+// Names and commands may hold any bytes; what is no UTF-8 is replaced, not refused.
+std::string written(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace
+
+std::string bill_json(const Bill& bill) { return written(whole_bill(bill)); }
+
+std::string bills_json(const std::vector<Bill>& bills) {
+  Json runs = Json::array();
+  for (const Bill& bill : bills) runs.push_back(whole_bill(bill));
+  return written({{"schema", "everywatt.export/1"}, {"runs", runs}});
+}
+
+}  // namespace everywatt

@@ -1,0 +1,218 @@
+#include "report/bill_text.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "report/format.h"
+#include "report/paragraph.h"
+
+namespace everywatt {
+namespace {
+
+constexpr double kMuchIdle = 0.4;  // of the charge: worth a word
+constexpr double kPoorCoverage = 0.98;
+constexpr std::size_t kMostGaps = 3;
+constexpr std::size_t kMostPhases = 12;
+
+std::string shown(const std::optional<MicroJoules>& energy) { return energy ? show_energy(*energy) : "—"; }
+
+// The bill's own paragraphs all stand at one column.
+std::string line(std::string_view label, std::string_view text) { return paragraph(14, label, text); }
+
+std::string title(const Bill& bill, const Style& style) {
+  const Run& run = bill.run;
+  std::string how = std::string{to_string(run.status)};
+  if (run.status == RunStatus::failed && run.exit_status)
+    how += " (exit status " + std::to_string(*run.exit_status) + ")";
+  if (run.ended_by) how += " by " + *run.ended_by;
+  how += run.status == RunStatus::running || run.status == RunStatus::lost ? ", seen for " : " after ";
+  how += show_duration(bill.duration);
+  const std::string right = "run " + run.id;
+  const std::size_t room = kPageWidth - columns(right) - columns(how) - 6;
+  const std::string name = fit(run.name, std::max<std::size_t>(room, 8));
+  const std::size_t blanks = kPageWidth - std::min(kPageWidth - 2, columns(name) + columns(how) + columns(right) + 4);
+  return style.strong(name) + "  " + how + std::string(blanks + 2, ' ') + style.faint(right) + "\n";
+}
+
+std::string charge(const Bill& bill, const Style& style) {
+  const EnergyFigures& energy = bill.energy;
+  if (!energy.total) return line("energy", "no figure: no device could be measured or modelled");
+  std::string total = show_energy(*energy.total);
+  if (energy.uncertainty && energy.measured && *energy.measured > 0) {
+    // The interval is that of what was measured; the charge has its share.
+    const double share = static_cast<double>(*energy.total) / static_cast<double>(*energy.measured);
+    total += " ± " + show_energy(static_cast<MicroJoules>(share * static_cast<double>(*energy.uncertainty)));
+  }
+  std::string out = "  " + pad_right("energy", 12) + style.strong(total) + "   " + show_kilowatt_hours(*energy.total);
+  if (bill.duration > 0) {
+    out += "   " + show_watts(static_cast<double>(*energy.total) / 1e6 / (static_cast<double>(bill.duration) / 1e9)) +
+           " on average";
+  }
+  return out + "\n";
+}
+
+std::string how_measured(const DeviceRecord& record) {
+  if (!record.method) return "no figure";
+  const bool has_sensor = *record.method == Method::counter || *record.method == Method::integrated;
+  return has_sensor ? record.sensor : std::string{to_string(*record.method)};
+}
+
+std::string device_line(const DeviceBill& device, const Style& style) {
+  const DeviceRecord& record = device.record;
+  const std::string name = fit(record.device.id, 22);
+  const std::string figures = pad_left(shown(record.counted ? device.energy.total : device.energy.measured), 10) +
+                              pad_left(shown(device.energy.busy), 10) + pad_left(shown(device.energy.idle), 10) +
+                              pad_left(shown(device.energy.other), 10);
+  const std::string how = fit(how_measured(record), kPageWidth - 68);
+  std::string row = "  " + pad_right(name, 22) + figures + "   " + how;
+  return (record.counted ? row : style.faint(row)) + "\n";
+}
+
+std::string device_table(const Bill& bill, const Style& style) {
+  if (bill.devices.empty()) return "";
+  constexpr std::size_t kMostDevices = 24;
+  std::string out = "\n" +
+                    style.faint("  " + pad_right("device", 22) + pad_left("charged", 10) + pad_left("busy", 10) +
+                                pad_left("idle", 10) + pad_left("others'", 10) + "   how") +
+                    "\n";
+  std::vector<const DeviceBill*> beside;
+  std::size_t shown_devices = 0;
+  for (const DeviceBill& device : bill.devices) {
+    if (!device.record.counted) {
+      beside.push_back(&device);
+    } else if (shown_devices++ < kMostDevices) {
+      out += device_line(device, style);
+    }
+  }
+  if (shown_devices > kMostDevices) {
+    out += "  … and " + std::to_string(shown_devices - kMostDevices) + " more: everywatt show " + bill.run.id +
+           " --json\n";
+  }
+  if (beside.empty()) return out;
+  std::string list;
+  for (const DeviceBill* device : beside) {
+    list += (list.empty() ? "" : ", ") + device->record.device.id + " " + shown(device->energy.measured);
+  }
+  return out + line("not added", list + " (listed beside the sum, not in it)");
+}
+
+std::string phase_table(const Bill& bill, const Style& style) {
+  if (bill.phases.size() < 2) return "";
+  std::string out = "\n" +
+                    style.faint("  " + pad_right("phase", 34) + pad_left("times", 8) + pad_left("time", 14) +
+                                pad_left("energy", 12)) +
+                    "\n";
+  std::size_t lines = 0;
+  for (const PhaseBill& phase : bill.phases) {
+    if (++lines > kMostPhases) break;
+    const std::string path = phase.path.empty() ? "(outside any phase)" : phase.path;
+    const MicroJoules energy = phase.path.empty() ? phase.self : phase.energy;
+    out += "  " + pad_right(fit(path, 34), 34) + pad_left(std::to_string(phase.count), 8) +
+           pad_left(show_duration(phase.duration), 14) + pad_left(show_energy(energy), 12) + "\n";
+  }
+  if (bill.phases.size() > kMostPhases)
+    out += "  … and " + std::to_string(bill.phases.size() - kMostPhases) + " more\n";
+  return out;
+}
+
+std::string names_of(const std::set<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+std::string boundary(const Bill& bill) {
+  std::set<std::string> in;
+  for (const DeviceBill& device : bill.devices) {
+    if (!device.record.counted || !device.energy.measured) continue;
+    switch (device.record.device.kind) {
+      case DeviceKind::package:
+        in.insert("processors");
+        break;
+      case DeviceKind::dram:
+      case DeviceKind::memory:
+        in.insert("memory");
+        break;
+      case DeviceKind::gpu:
+        in.insert("GPUs");
+        break;
+      case DeviceKind::module:
+        in.insert("modules");
+        break;
+      case DeviceKind::node:
+        in.insert("whole nodes");
+        break;
+      default:
+        in.insert(std::string{to_string(device.record.device.kind)});
+    }
+  }
+  if (in.empty()) return "";
+  if (bill.run.boundary == "node") {
+    return line("in it", names_of(in) + ", as their meters see them. Not in it: cooling and the building (PUE)");
+  }
+  return line("in it",
+              names_of(in) + ". Not in it: board, fans, disks, network cards, power-supply losses, cooling (PUE)");
+}
+
+std::string facility(const Bill& bill) {
+  if (!bill.facility) return "";
+  std::string text = show_energy(bill.facility->energy) + " (" + bill.facility->boundary;
+  if (bill.facility->pue) text += ", PUE " + show_ratio(*bill.facility->pue);
+  return line("facility", text + ")");
+}
+
+std::string provenance(const Bill& bill) {
+  if (!bill.measured_fraction) return "";
+  const double measured = *bill.measured_fraction;
+  if (measured >= 0.9995) return line("source", "all of it measured by sensors");
+  if (measured < 0.0005) return line("source", "all of it modelled: no sensor of this machine could be read");
+  return line("source", show_percent(measured) + " measured by sensors, " + show_percent(1 - measured) + " modelled");
+}
+
+std::string gaps(const Bill& bill, const Style& style) {
+  std::string out;
+  for (std::size_t i = 0; i < bill.gaps.size() && i < kMostGaps; ++i) {
+    const Gap& gap = bill.gaps[i];
+    out += style.warning(line("gap", gap.device + " for " + show_duration(gap.length) + ": " + gap.reason));
+  }
+  if (bill.gaps.size() > kMostGaps) {
+    out += line("", "… and " + std::to_string(bill.gaps.size() - kMostGaps) + " gaps more: everywatt show " +
+                        bill.run.id + " --json");
+  }
+  return out;
+}
+
+std::string advice(const Bill& bill) {
+  std::string out;
+  const EnergyFigures& energy = bill.energy;
+  if (energy.total && energy.idle && *energy.total > 0 && bill.duration > kSecond) {
+    const double idle = static_cast<double>(*energy.idle) / static_cast<double>(*energy.total);
+    if (idle > kMuchIdle) {
+      out += line("advice", show_percent(idle) + " of the charge is idle draw of what the run kept reserved (" +
+                                show_energy(*energy.idle) + " of " + show_energy(*energy.total) +
+                                "): share the machine, or reserve less of it");
+    }
+  }
+  for (const DeviceBill& device : bill.devices) {
+    if (!device.record.counted || !device.record.method || device.coverage >= kPoorCoverage || bill.duration < kSecond)
+      continue;
+    out += line("coverage",
+                device.record.device.id + " was observed for " + show_percent(device.coverage) + " of the time");
+  }
+  for (const DeviceBill& device : bill.devices) {
+    if (device.record.counted && device.record.reason)
+      out += line("note", device.record.device.id + ": " + *device.record.reason);
+  }
+  for (const std::string& notice : bill.run.notices) out += line("note", notice);
+  return out;
+}
+
+}  // namespace
+
+std::string bill_text(const Bill& bill, const Style& style) {
+  return title(bill, style) + charge(bill, style) + provenance(bill) + boundary(bill) + facility(bill) +
+         device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) + advice(bill);
+}
+
+}  // namespace everywatt

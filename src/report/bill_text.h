@@ -1,0 +1,12 @@
+// The bill for people: 80 columns, understood at a glance.
+#pragma once
+#include <string>
+
+#include "account/bill.h"
+#include "report/style.h"
+
+namespace everywatt {
+
+std::string bill_text(const Bill& bill, const Style& style);
+
+}  // namespace everywatt

@@ -1,0 +1,43 @@
+// What doctor found on a machine, for people and as JSON ("everywatt.doctor/1").
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/device.h"
+#include "report/style.h"
+
+namespace everywatt {
+
+struct Diagnosis {
+  struct Source {
+    std::string name;
+    std::string help;
+    std::string state;  // ok, absent, denied, broken
+    std::string why = {};
+  };
+  struct Elected {
+    Device device;
+    bool counted = false;
+    Channel channel;                       // of the elected sensor
+    std::vector<std::string> others = {};  // sensors that could stand in, best first
+    std::optional<double> floor_watts = {};
+    std::string floor_method = {};
+  };
+  struct Excluded {
+    std::string what;
+    std::string why;
+  };
+  std::string host;
+  std::string cpu;
+  std::string store;  // where runs are kept
+  std::vector<Source> sources = {};
+  std::vector<Elected> devices = {};
+  std::vector<Excluded> excluded = {};
+  std::vector<std::string> advice = {};
+};
+
+std::string diagnosis_text(const Diagnosis& diagnosis, const Style& style);
+std::string diagnosis_json(const Diagnosis& diagnosis);
+
+}  // namespace everywatt

@@ -1,0 +1,30 @@
+// How numbers, times and durations are shown to people, everywhere the same.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "model/microjoules.h"
+
+namespace everywatt {
+
+std::string local_time(Nanoseconds wall);  // 2026-11-24 03:02, in the reader's zone; iso_time() is base/clock.h's
+
+// Three significant digits and the unit that suits: "412 J", "1.23 kJ", "45.6 MJ", "830 mJ".
+std::string show_energy(MicroJoules energy);
+std::string show_kilowatt_hours(MicroJoules energy);  // "0.114 Wh", "10.5 kWh"
+std::string show_watts(double watts);
+std::string show_duration(Nanoseconds time);  // "830 ms", "31.2 s", "2 min 05 s", "3 h 20 min"
+std::string show_bytes(std::uint64_t bytes);  // "1.2 GB": powers of 1000
+std::string show_ratio(double value);         // "1.25"
+std::string show_percent(double share);       // "37 %", "0.4 %"
+
+// At most `width` columns, the rest cut with an ellipsis; bytes that are no
+// printable text become '?', so that a name cannot move the cursor.
+std::string fit(std::string_view text, std::size_t width);
+// Columns that a UTF-8 text takes; each code point counts as one.
+std::size_t columns(std::string_view text);
+std::string pad_right(std::string_view text, std::size_t width);
+std::string pad_left(std::string_view text, std::size_t width);
+
+}  // namespace everywatt

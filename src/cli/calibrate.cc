@@ -1,0 +1,238 @@
+// everywatt calibrate: what must be known of a machine's sensors to read them
+// right. Floors (what a device draws when nobody works), update periods, and
+// gain and offset against a meter one trusts.
+#include <time.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/ledger.h"
+#include "cli/recording.h"
+#include "import/power_csv.h"
+#include "meter/meter.h"
+#include "meter/sampler.h"
+#include "model/line_fit.h"
+#include "report/format.h"
+#include "sources/all_sources.h"
+
+namespace everywatt {
+namespace {
+
+constexpr Nanoseconds kTick = 100 * kMillisecond;
+
+void sleep_until(Nanoseconds steady) {
+  const timespec when{.tv_sec = steady / kSecond, .tv_nsec = steady % kSecond};
+  ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, nullptr);
+}
+
+Result<double> seconds_of(const std::optional<std::string>& text, double otherwise) {
+  if (!text) return otherwise;
+  const auto seconds = parse_double(*text);
+  if (!seconds || *seconds < 1 || *seconds > 3600) {
+    return fail(Errc::misuse, "--seconds expects a number from 1 to 3600, not '" + *text + "'");
+  }
+  return *seconds;
+}
+
+// A quiet machine watched for a while, with no job.
+std::map<std::string, Floor> watch(Context& context, double seconds) {
+  Sampler sampler{all_sources(), context.roots};
+  const auto inventories = sampler.inventories();
+  Meter meter{inventories, {.run = "calibrate", .tick = kTick}};
+  sampler.sample(context.clock, meter);
+  const Instant start = context.clock.now();
+  meter.begin(start);
+  const std::vector<Tenant> tenants{{.run = "calibrate", .from = start.steady}};
+  Instant now = start;
+  for (int tick = 1; now.steady - start.steady < static_cast<Nanoseconds>(seconds * 1e9); ++tick) {
+    sleep_until(next_on_grid(now.steady, kTick));
+    now = context.clock.now();
+    sampler.sample(context.clock, meter);
+    if (tick % 10 == 0) (void)meter.close_window({.until = now, .tenants = tenants});
+  }
+  (void)meter.finish({.until = now, .tenants = tenants});
+  return meter.learnt_floors();
+}
+
+Result<int> calibrate_floors(Context& context, Args args) {
+  std::optional<std::string> seconds_text;
+  Flags flags{"calibrate floors", "[--seconds N]",
+              "Watches the machine while nothing runs and remembers what each device draws then. Runs learn the same "
+              "while they are measured; this makes the first one right from its start."};
+  flags.option("--seconds N", seconds_text, "how long to watch (10)");
+  TRY(const bool parsed, flags.parse(context, args));
+  if (!parsed) return 0;
+  TRY(const double seconds, seconds_of(seconds_text, 10));
+  TRY(const auto store, open_ledger(context, Create::yes));
+  const auto floors = watch(context, seconds);
+  const std::string host = ledger_host(environment_of(context.roots)["host"], context.roots);
+  for (const auto& [device, floor] : floors) {
+    context.out << pad_right(device, 22) << show_watts(floor.power / watt) << "  (" << to_string(floor.method) << ", "
+                << floor.windows << (floor.windows == 1 ? " observation)\n" : " observations)\n");
+    CHECK(store->put_floor({.host = host,
+                            .device = device,
+                            .watts = floor.power / watt,
+                            .method = std::string{to_string(floor.method)},
+                            .windows = floor.windows,
+                            .learnt_wall = context.clock.now().wall}));
+  }
+  if (floors.empty()) {
+    return fail(Errc::absent,
+                "no floor could be learnt: no sensor whose device was quiet (everywatt doctor lists the "
+                "sensors; a modelled device has its floor from the model)");
+  }
+  CHECK(store->commit());
+  return 0;
+}
+
+// The times between changes of one counter, polled as fast as it goes.
+struct Changes {
+  std::uint64_t last = 0;
+  Nanoseconds changed = 0;
+  std::vector<Nanoseconds> gaps = {};
+};
+
+void poll(Context& context, Source& source, double seconds, std::map<std::uint32_t, Changes>& changes) {
+  std::vector<Reading> readings;
+  const Nanoseconds until = context.clock.now().steady + static_cast<Nanoseconds>(seconds * 1e9);
+  for (Nanoseconds now = 0; now < until;) {
+    readings.clear();
+    (void)source.sample(readings);
+    now = context.clock.now().steady;
+    for (const Reading& reading : readings) {
+      Changes& counter = changes[reading.channel];
+      if (counter.changed != 0 && reading.raw == counter.last) continue;
+      if (counter.changed != 0) counter.gaps.push_back(now - counter.changed);
+      counter.changed = now;
+      counter.last = reading.raw;
+    }
+  }
+}
+
+Result<int> calibrate_periods(Context& context, Args args) {
+  std::optional<std::string> seconds_text;
+  Flags flags{"calibrate periods", "[--seconds N]",
+              "Polls each energy and power sensor and says how often it has something new."};
+  flags.option("--seconds N", seconds_text, "how long to poll each family of sensors (2)");
+  TRY(const bool parsed, flags.parse(context, args));
+  if (!parsed) return 0;
+  TRY(const double seconds, seconds_of(seconds_text, 2));
+  std::size_t told = 0;
+  for (const SourceKind& kind : all_sources()) {
+    auto source = kind.open(context.roots);
+    if (!source) continue;
+    const auto& channels = (*source)->inventory().channels;
+    const bool has_sensor = std::ranges::any_of(
+        channels, [](const Channel& c) { return c.kind == ChannelKind::energy || c.kind == ChannelKind::power; });
+    if (!has_sensor) continue;
+    std::map<std::uint32_t, Changes> changes;
+    poll(context, **source, seconds, changes);
+    for (auto& [channel, counter] : changes) {
+      context.out << pad_right(channels[channel].device, 22) << pad_right(channels[channel].sensor, 18);
+      if (counter.gaps.empty()) {
+        context.out << "nothing new in " << show_duration(static_cast<Nanoseconds>(seconds * 1e9)) << '\n';
+      } else {
+        std::ranges::nth_element(counter.gaps,
+                                 counter.gaps.begin() + static_cast<std::ptrdiff_t>(counter.gaps.size() / 2));
+        context.out << "every " << show_duration(counter.gaps[counter.gaps.size() / 2]) << " (median of "
+                    << counter.gaps.size() << " changes)\n";
+      }
+      ++told;
+    }
+  }
+  if (told == 0) return fail(Errc::absent, "no energy or power sensor here may be read (everywatt doctor says why)");
+  return 0;
+}
+
+// Mean power of both over each second that both have seen.
+std::vector<FitPoint> pair_up(const EnergyCurve& sensor, const EnergyCurve& trusted) {
+  std::vector<FitPoint> pairs;
+  if (sensor.empty() || trusted.empty()) return pairs;
+  const Nanoseconds from = std::max(sensor.points().front().time, trusted.points().front().time);
+  const Nanoseconds to = std::min(sensor.points().back().time, trusted.points().back().time);
+  for (Nanoseconds at = from; at + kSecond <= to; at += kSecond) {
+    if (trusted.observed(at, at + kSecond) < kSecond) continue;
+    pairs.push_back({static_cast<double>(sensor.between(at, at + kSecond)) / 1e6,
+                     static_cast<double>(trusted.between(at, at + kSecond)) / 1e6});
+  }
+  return pairs;
+}
+
+Result<int> calibrate_gain(Context& context, Args args) {
+  std::string device;
+  std::string meter_file;
+  std::string reference = "last";
+  Flags flags{
+      "calibrate gain", "--device D --meter FILE [--run RUN]",
+      "Compares a device's sensor with a meter one trusts: a run that was measured while FILE (a table of power "
+      "over time, as for import power-csv) was recorded. Fits true = gain × read + offset and applies it from now on."};
+  flags.option("--device D", device, "the device, as doctor names it");
+  flags.option("--meter FILE", meter_file, "the trusted meter's table");
+  flags.option("--run RUN", reference, "the run that was measured meanwhile (last)");
+  TRY(const bool parsed, flags.parse(context, args));
+  if (!parsed) return 0;
+  if (device.empty() || meter_file.empty()) return fail(Errc::misuse, "expected --device D and --meter FILE");
+  TRY(const auto store, open_ledger(context, Create::no));
+  TRY(const std::string id, store->find(reference));
+  TRY(const RunRecord record, store->read(id));
+  const auto row = std::ranges::find(record.devices, device, [](const DeviceRecord& d) { return d.device.id; });
+  if (row == record.devices.end()) return fail(Errc::absent, "run " + id + " has no device '" + device + "'");
+  if (row->method == Method::modelled)
+    return fail(Errc::absent, device + " was modelled in run " + id + ": there is no sensor to correct");
+  TRY(const auto points, store->series(id, device, Track::energy));
+  EnergyCurve sensor;
+  for (const SeriesPoint& point : points) {
+    sensor.append(record.run.started.wall + (point.time - record.run.started.steady), point.value);
+  }
+  TRY(const Imported trusted, import_power_csv(meter_file));
+  if (trusted.devices.size() != 1) {
+    return fail(Errc::malformed,
+                meter_file + ": expected one power column, found " + std::to_string(trusted.devices.size()));
+  }
+  const auto pairs = pair_up(sensor, trusted.devices.front().curve);
+  const auto fit = fit_line(pairs);
+  if (!fit) {
+    return fail(Errc::malformed, "run " + id + " and " + meter_file + " share " + std::to_string(pairs.size()) +
+                                     " seconds of changing power: too little to fit a line");
+  }
+  double mean = 0;
+  for (const FitPoint& pair : pairs) mean += pair.y / static_cast<double>(pairs.size());
+  const std::string source = meter_file + ", " + std::to_string(pairs.size()) + " s of run " + id;
+  CHECK(store->put_calibration({.host = ledger_host(record.run.host, context.roots),
+                                .device = device,
+                                .sensor = row->sensor,
+                                .gain = fit->slope,
+                                .offset_watts = fit->intercept,
+                                .relative_uncertainty = mean > 0 ? fit->residual / mean : 0,
+                                .source = source,
+                                .made_wall = context.clock.now().wall}));
+  CHECK(store->commit());
+  context.out << device << ": gain " << fit->slope << ", offset " << show_watts(fit->intercept) << " (R² "
+              << fit->r_squared << ", " << source << "); applied to runs from now on\n";
+  return 0;
+}
+
+}  // namespace
+
+Result<int> calibrate_command(Context& context, Args args) {
+  constexpr std::string_view kUsage =
+      "usage: everywatt calibrate floors | periods | gain  [OPTION…]\n\n"
+      "  floors    what each device draws when nothing runs\n"
+      "  periods   how often each sensor has something new\n"
+      "  gain      a sensor against a meter one trusts\n\n"
+      "Each explains itself: everywatt calibrate gain --help\n";
+  if (!args.empty() && (args.front() == "--help" || args.front() == "-h")) {
+    context.out << kUsage;
+    return 0;
+  }
+  if (args.empty()) return fail(Errc::misuse, "expected what to calibrate: floors, periods or gain");
+  if (args.front() == "floors") return calibrate_floors(context, args.subspan(1));
+  if (args.front() == "periods") return calibrate_periods(context, args.subspan(1));
+  if (args.front() == "gain") return calibrate_gain(context, args.subspan(1));
+  return fail(Errc::misuse, "cannot calibrate '" + args.front() + "'; expected floors, periods or gain");
+}
+
+}  // namespace everywatt

@@ -1,0 +1,40 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace {
+
+// Where a stream was closed by whoever started us, its number must not become a
+// file of ours: the job would read or write there. Held by one that closes at exec.
+void hold_closed_streams() {
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    if (::fcntl(stream, F_GETFD) < 0) (void)::open("/dev/null", O_RDWR | O_CLOEXEC);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace everywatt;
+  hold_closed_streams();
+  try {
+    const std::vector<std::string> args(argv + 1, argv + argc);
+    RealClock clock;
+    Context context{.out = std::cout,
+                    .err = std::cerr,
+                    .clock = clock,
+                    .roots = Roots::from_environment(),
+                    .out_style = Style::for_stream(STDOUT_FILENO),
+                    .err_style = Style::for_stream(STDERR_FILENO)};
+    return dispatch(all_commands(), context, args);
+  } catch (const std::exception& error) {
+    std::cerr << "everywatt: this is our own bug, please report it: " << error.what() << '\n';
+    return 70;
+  }
+}

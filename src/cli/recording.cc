@@ -1,0 +1,308 @@
+#include "cli/recording.h"
+
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include <algorithm>
+#include <random>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/ledger.h"
+#include "sources/all_sources.h"
+
+namespace everywatt {
+namespace {
+
+constexpr Nanoseconds kTick = 100 * kMillisecond;
+// Windows are booked and committed once a second: what kill -9 can take.
+constexpr Nanoseconds kWindow = kSecond;
+// Memory, disk and network bytes are looked at in the first window and in every fifth: they cost more than all else.
+constexpr std::uint64_t kWindowsPerUsage = 5;
+
+// Until `when`, or until something happened to the job.
+void wait_for(const Job& job, Nanoseconds now, Nanoseconds when) {
+  pollfd event{.fd = job.event_fd(), .events = POLLIN, .revents = 0};
+  const Nanoseconds length = std::max<Nanoseconds>(when - now, 0);
+  const timespec timeout{.tv_sec = length / kSecond, .tv_nsec = length % kSecond};
+  (void)::ppoll(&event, 1, &timeout, nullptr);
+}
+
+// Not ru_maxrss, which still holds what the program was that started us.
+std::uint64_t peak_rss_bytes() {
+  const auto status = read_text("/proc/self/status");
+  if (!status) return 0;
+  for (const std::string_view line : split(*status, '\n')) {
+    if (!line.starts_with("VmHWM:")) continue;
+    return parse_u64(words(line)[1]).value_or(0) * 1024;  // "VmHWM:     8192 kB"
+  }
+  return 0;
+}
+
+Overhead own_overhead() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto nanoseconds = [](const timeval& t) { return t.tv_sec * kSecond + t.tv_usec * 1000; };
+  return {.cpu_time = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime), .peak_rss_bytes = peak_rss_bytes()};
+}
+
+// The same sums with one entry a (device, phase, account, minute).
+void add_entries(std::vector<Entry>& sums, const std::vector<Entry>& more) {
+  for (const Entry& entry : more) {
+    const auto same = std::ranges::find_if(sums, [&](const Entry& e) {
+      return e.device == entry.device && e.phase == entry.phase && e.account == entry.account;
+    });
+    if (same == sums.end()) {
+      sums.push_back(entry);
+    } else {
+      same->energy += entry.energy;
+    }
+  }
+}
+
+}  // namespace
+
+std::string new_run_id() {
+  constexpr std::string_view kLetters = "0123456789abcdefghjkmnpqrstvwxyz";  // without i, l, o, u: read aloud safely
+  std::random_device chance;
+  std::string id;
+  for (int i = 0; i < 10; ++i) id += kLetters[chance() % kLetters.size()];
+  return id;
+}
+
+Recording::Recording(Context& context, const Config& config, Run run)
+    : context_{context}, site_{config.site()}, run_{std::move(run)}, sampler_{all_sources(), context.roots} {
+  open_store_for_run();
+  if (config.text("site.boundary") == "node") run_.boundary = "node";
+  MeterOptions options{
+      .run = run_.id, .tick = kTick, .boundary = run_.boundary == "node" ? Boundary::node : Boundary::components};
+  const std::string host = ledger_host(run_.host, context_.roots);
+  if (store_) {
+    if (const auto floors = store_->floors(host)) {
+      for (const LearntFloor& floor : *floors) {
+        const FloorMethod method = parse_floor_method(floor.method).value_or(FloorMethod::prior);
+        options.floors[floor.device] = {.power = floor.watts * watt, .method = method, .windows = floor.windows};
+      }
+    }
+    if (const auto calibrations = store_->calibrations(host)) {
+      for (const Calibration& c : *calibrations) {
+        options.corrections[c.device + " " + c.sensor] = {
+            .gain = c.gain, .offset = c.offset_watts * watt, .relative_uncertainty = c.relative_uncertainty};
+      }
+    }
+  }
+  const auto inventories = sampler_.inventories();
+  meter_ = std::make_unique<Meter>(inventories, std::move(options));
+  const bool counts_node = std::ranges::any_of(meter_->election().devices, [](const Elected& e) {
+    return e.counted && (e.device.kind == DeviceKind::node || e.device.kind == DeviceKind::psys);
+  });
+  if (run_.boundary == "node" && !counts_node) {
+    run_.boundary = "components";
+    note("site.boundary is \"node\", but no node meter can be read here: the components are counted");
+  }
+  if (meter_->election().devices.empty())
+    note("no device of this machine could be measured or modelled: everywatt doctor says why");
+  for (const SourceState& state : sampler_.states()) {
+    if (state.kind == SourceState::Kind::denied || state.kind == SourceState::Kind::broken)
+      note(state.name + ": " + state.why);
+  }
+  announce();
+  sampler_.sample(context_.clock, *meter_);
+  run_.started = context_.clock.now();
+  meter_->begin(run_.started);
+}
+
+void Recording::open_store_for_run() {
+  auto store = open_ledger(context_, Create::yes);
+  if (!store) {
+    note("the run is not kept: " + store.error().what);
+    return;
+  }
+  store_ = *std::move(store);
+  store_path_ = store_->path().string();
+}
+
+void Recording::announce() {
+  Tenant tenant{.run = run_.id, .parent = run_.parent.value_or(""), .from = context_.clock.now().steady};
+  const auto folder = presence_folder(context_.roots);
+  if (folder) {
+    if (auto presence = Presence::announce(*folder, tenant)) {
+      presence_.emplace(*std::move(presence));
+      return;
+    }
+  }
+  tenants_ = {std::move(tenant)};
+  note("other everywatts of this host cannot be seen: idle energy is divided as if there were none");
+}
+
+void Recording::note(std::string line) {
+  if (std::ranges::find(run_.notices, line) == run_.notices.end()) run_.notices.push_back(std::move(line));
+}
+
+JobEnd Recording::follow(Job& job) {
+  if (store_ && (!store_->put_run(run_) || !store_->commit())) store_failed_ = true;
+  job_time_is_cheap_ = job.usage().method == "cgroup";
+  Instant now = context_.clock.now();
+  Nanoseconds next_window = next_on_grid(now.steady, kWindow);
+  for (;;) {
+    wait_for(job, now.steady, next_on_grid(now.steady, kTick));
+    if (const auto end = job.poll_end()) {
+      ended_ = context_.clock.now();
+      sampler_.sample(context_.clock, *meter_);
+      tally(job);
+      keep(meter_->finish(window(job, ended_)));
+      return *end;
+    }
+    const Instant woken = context_.clock.now();
+    if (woken.steady / kTick == now.steady / kTick) continue;  // woken by the job, not by the grid
+    now = woken;
+    sampler_.sample(context_.clock, *meter_);
+    if (job_time_is_cheap_) meter_->note_cpu_time(now.steady, job.cpu_time());
+    if (now.steady < next_window) continue;
+    close_window(job, now);
+    next_window = next_on_grid(now.steady, kWindow);
+  }
+}
+
+WindowContext Recording::window(Job& job, Instant until) {
+  if (presence_) {
+    tenants_ = presence_->tenants(until.steady);
+    const bool alone = tenants_.size() == 1;
+    // A moment's run, alone, is not worth the look: it takes what is there.
+    if (!reserved_ && (!alone || until.steady - run_.started.steady > kTick)) {
+      reserve(job);
+      tenants_ = presence_->tenants(until.steady);
+    }
+    // Alone, nobody divides with us: what we think the floor is is of no use to anyone yet.
+    if (!alone) floors_ = presence_->floors(meter_->floors(), until.steady);
+  }
+  return {.until = until, .cpu_time = job.cpu_time(), .tenants = tenants_, .agreed = &floors_};
+}
+
+// What the job has reserved is known once it runs; of one that is gone already, what it was given.
+void Recording::reserve(Job& job) {
+  reserved_ = true;
+  const Reservation reservation = reservation_of(start_ticks_of(job.pid()) ? job.pid() : ::getpid());
+  if (reservation.is_explicit()) (void)presence_->reserve(reservation);
+}
+
+void Recording::tally(Job& job) {
+  run_.usage = job.usage();
+  for (const Survivor& survivor : job.survivors()) {
+    note("still running when the command ended, no longer measured: " + survivor.name + " (pid " +
+         std::to_string(survivor.pid) + ")");
+  }
+}
+
+void Recording::close_window(Job& job, Instant until) {
+  keep(meter_->close_window(window(job, until)));
+  if (windows_++ % kWindowsPerUsage == 0) run_.usage = job.usage();
+  run_.usage.cpu_time = job.cpu_time();
+  run_.overhead = own_overhead();
+  run_.ended = until;  // of a run that still says `running`: seen until
+  if (!store_) return;
+  const auto committed = [&]() -> Result<void> {
+    CHECK(store_->put_run(run_));
+    return store_->commit();
+  }();
+  if (!committed && !store_failed_) {
+    store_failed_ = true;
+    context_.err << "everywatt: " << committed.error().what << " (tried again every second)\n";
+  }
+}
+
+void Recording::keep(const RunDelta& delta) {
+  record_.devices = delta.devices;
+  add_entries(record_.entries, delta.entries);
+  std::ranges::copy(delta.gaps, std::back_inserter(record_.gaps));
+  for (std::string& failure : sampler_.take_failures()) note("a sensor could not be read: " + failure);
+  if (store_ && !store_->append(run_.id, delta)) store_failed_ = true;
+}
+
+// What was learnt of floors by the end holds for the whole run.
+void Recording::rebook() {
+  const auto rebookings = meter_->rebookings();
+  if (!store_ || store_failed_ || rebookings.empty()) return;
+  if (!store_->commit()) return;
+  std::vector<Entry> entries = record_.entries;
+  for (const Meter::Rebooking& device : rebookings) {
+    DeviceSeries series{.device = device.device,
+                        .cpus = device.cpus,
+                        .energy = {},
+                        .worked = {},
+                        .ours = {},
+                        .reserved = {},
+                        .unreserved = {},
+                        .floor = {}};
+    const std::pair<Track, std::vector<SeriesPoint>*> tracks[] = {
+        {Track::energy, &series.energy},     {Track::worked, &series.worked},         {Track::ours, &series.ours},
+        {Track::reserved, &series.reserved}, {Track::unreserved, &series.unreserved}, {Track::floor, &series.floor}};
+    for (const auto& [track, points] : tracks) {
+      auto read = store_->series(run_.id, device.device, track);
+      if (!read) return;
+      *points = *std::move(read);
+    }
+    std::erase_if(entries, [&](const Entry& entry) { return entry.device == device.device; });
+    std::ranges::move(everywatt::rebook(series, device.floor, {}, run_.started), std::back_inserter(entries));
+  }
+  // The other devices' entries keep their minutes only in the store.
+  auto stored = store_->read(run_.id);
+  if (!stored) return;
+  std::erase_if(stored->entries, [&](const Entry& entry) {
+    return std::ranges::find(rebookings, entry.device, &Meter::Rebooking::device) != rebookings.end();
+  });
+  for (const Entry& entry : entries) {
+    if (std::ranges::find(rebookings, entry.device, &Meter::Rebooking::device) != rebookings.end()) {
+      stored->entries.push_back(entry);
+    }
+  }
+  if (!store_->clear_entries(run_.id)) return;
+  if (!store_->append(run_.id, {.devices = {}, .entries = stored->entries, .phases = {}, .gaps = {}, .series = {}}))
+    return;
+  record_.entries.clear();
+  add_entries(record_.entries, stored->entries);
+}
+
+Bill Recording::finish(const JobEnd& end) {
+  rebook();
+  run_.ended = ended_;
+  run_.exit_status = end.exit_status;
+  run_.status = end.signal ? RunStatus::killed : end.exit_status == 0 ? RunStatus::finished : RunStatus::failed;
+  if (end.signal) {
+    const char* name = ::sigabbrev_np(*end.signal);
+    run_.ended_by = "signal " + std::to_string(*end.signal) + (name ? " (SIG" + std::string{name} + ")" : "");
+  }
+  run_.overhead = own_overhead();
+  if (store_) {
+    for (const auto& [device, floor] : meter_->learnt_floors()) {
+      (void)store_->put_floor({.host = ledger_host(run_.host, context_.roots),
+                               .device = device,
+                               .watts = floor.power / watt,
+                               .method = std::string{to_string(floor.method)},
+                               .windows = floor.windows,
+                               .learnt_wall = ended_.wall});
+    }
+    const auto committed = [&]() -> Result<void> {
+      CHECK(store_->put_run(run_));
+      return store_->commit();
+    }();
+    store_failed_ = !committed;
+    if (!committed) note("the run is not kept whole: " + committed.error().what);
+  }
+  if (presence_) (void)presence_->leave(ended_.steady);
+  record_.run = run_;
+  Bill bill = bill_of(record_);
+  bill.facility = facility_of(bill, site_);
+  return bill;
+}
+
+std::optional<std::string> Recording::kept_in() const {
+  if (!store_ || store_failed_) return std::nullopt;
+  return store_path_;
+}
+
+}  // namespace everywatt

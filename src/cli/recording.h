@@ -1,0 +1,72 @@
+// One run from its first reading to its bill: sensors, meter, presence and
+// store around a job. `run` and `attach` differ only in where the job comes from.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "account/bill.h"
+#include "cli/command.h"
+#include "cli/config.h"
+#include "job/job.h"
+#include "meter/meter.h"
+#include "meter/presence.h"
+#include "meter/sampler.h"
+#include "store/store.h"
+
+namespace everywatt {
+
+class Recording {
+ public:
+  // Opens sensors and store and takes the first reading. What is not to be had
+  // (a store that cannot be written) becomes a notice: the job runs all the same.
+  Recording(Context& context, const Config& config, Run run);
+
+  // Measures until the job ends. The bill is complete when this returns.
+  JobEnd follow(Job& job);
+
+  // Ends the run in the ledger, with the exit status in `run`.
+  Bill finish(const JobEnd& end);
+
+  const Run& run() const { return run_; }
+  // Where the bill is kept; none: nowhere, a notice says why.
+  std::optional<std::string> kept_in() const;
+
+ private:
+  void open_store_for_run();
+  void announce();
+  void tick(Job& job);
+  void close_window(Job& job, Instant until);
+  void keep(const RunDelta& delta);
+  void rebook();
+  void note(std::string line);
+  WindowContext window(Job& job, Instant until);
+  void tally(Job& job);
+  void reserve(Job& job);
+
+  Context& context_;
+  Site site_;
+  Run run_;
+  std::unique_ptr<Store> store_;
+  std::string store_path_;
+  bool store_failed_ = false;
+  bool reserved_ = false;
+  std::uint64_t windows_ = 0;
+  bool job_time_is_cheap_ = false;  // to be read every tick, not only once a window
+  Sampler sampler_;
+  std::unique_ptr<Meter> meter_;
+  std::optional<Presence> presence_;
+  std::vector<Tenant> tenants_;
+  FloorBoard floors_;
+  RunRecord record_;  // what was booked, for a bill without a store
+  Instant ended_;
+};
+
+// Facts about the machine and the place of work that every run records.
+std::map<std::string, std::string> environment_of(const Roots& roots);
+
+// Ten letters and digits by chance; no two runs of a store share one.
+std::string new_run_id();
+
+}  // namespace everywatt

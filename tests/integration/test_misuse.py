@@ -1,0 +1,226 @@
+"""Mistakes are told in one line: what was wrong, where, and what is expected. Exit 2 before anything started, 1 where the work failed."""
+import pytest
+
+COMMANDS = {  # and the options that their help must name
+    "run": "--name --project --model --model-version --tag --metric --json --quiet",
+    "attach": "--name --json --quiet", "ls": "--json --project --limit", "show": "--json", "rm": "", "import": "mllog power-csv",
+    "import mllog": "--name --project --model --tag --json",
+    "import power-csv": "--time-column --power-column --device-column --unit --time-unit --separator --decimal --kind --json",
+    "export": "csv json --entries", "merge": "FILE", "doctor": "--json --fix --group", "calibrate": "floors periods gain",
+    "calibrate floors": "--seconds", "calibrate periods": "--seconds", "calibrate gain": "--device --meter --run",
+    "config": "--keys --json",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(everywatt, command):
+    done = everywatt(*command.split(), "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    for word in COMMANDS[command].split():
+        assert word in done.stdout, word
+    assert command.split()[0] in done.stdout
+    assert [line for line in done.stdout.splitlines() if len(line) > 120] == []
+    assert everywatt(*command.split(), "-h").stdout == done.stdout
+
+
+def test_the_help_lists_every_command(everywatt):
+    done = everywatt("--help")
+    assert done.returncode == 0
+    listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert {command.split()[0] for command in COMMANDS} == listed, "each command of the help is tested here"
+    assert everywatt("help").stdout == done.stdout
+    assert everywatt("--version").stdout.startswith("everywatt ")
+
+
+def test_without_a_command_the_help_goes_to_stderr(everywatt):
+    done = everywatt()
+    assert done.returncode == 2 and done.stdout == "" and "usage" in done.stderr
+
+
+MISUSE = [
+    (["shwo"], ["shwo", "show"]),
+    (["no-such-command"], ["no-such-command", "--help"]),
+    (["run"], ["--"]),
+    (["run", "--"], ["command"]),
+    (["run", "true"], ["true"]),
+    (["run", "--nmae", "x", "--", "true"], ["--nmae", "--help"]),
+    (["run", "--name"], ["--name"]),
+    (["run", "--tag", "no-equals", "--", "true"], ["--tag", "no-equals", "key=value"]),
+    (["run", "--tag", "=v", "--", "true"], ["--tag", "=v"]),
+    (["run", "--metric", "accuracy=high", "--", "true"], ["--metric", "accuracy", "high", "number"]),
+    (["run", "--metric", "accuracy=nan", "--", "true"], ["accuracy", "nan"]),
+    (["run", "--metric", "accuracy=", "--", "true"], ["accuracy"]),
+    (["attach"], ["PID"]),
+    (["attach", "one"], ["one", "PID"]),
+    (["attach", "0"], ["0", "PID"]),
+    (["attach", "-5"], ["-5"]),
+    (["attach", "99999999999999999999"], ["99999999999999999999"]),
+    (["show", "--jsno"], ["--jsno"]),
+    (["show", "a", "b"], ["RUN"]),
+    (["ls", "--limit", "some"], ["--limit", "some"]),
+    (["ls", "--limit", "0"], ["--limit", "0"]),
+    (["ls", "--limit", "-1"], ["-1"]),
+    (["rm"], ["RUN"]),
+    (["import"], ["mllog", "power-csv"]),
+    (["import", "nothing"], ["nothing", "mllog"]),
+    (["import", "mllog"], ["DIR"]),
+    (["import", "power-csv", "x.csv", "--unit"], ["--unit"]),
+    (["import", "power-csv", "x.csv", "--time-unit", "fortnight"], ["--time-unit", "fortnight"]),
+    (["import", "power-csv", "x.csv", "--decimal", "x"], ["--decimal"]),
+    (["import", "power-csv", "x.csv", "--separator", "ab"], ["--separator"]),
+    (["import", "power-csv", "x.csv", "--kind", "toaster"], ["--kind", "toaster"]),
+    (["import", "power-csv", "x.csv", "--uncertainty", "-0.5"], ["--uncertainty"]),
+    (["export"], ["FORMAT"]),
+    (["export", "xml"], ["xml", "csv"]),
+    (["export", "--entries", "json"], ["--entries", "csv"]),
+    (["merge"], ["FILE"]),
+    (["calibrate"], ["floors"]),
+    (["calibrate", "luck"], ["luck", "floors"]),
+    (["calibrate", "floors", "--seconds", "-1"], ["--seconds", "-1"]),
+    (["calibrate", "periods", "--seconds", "forever"], ["--seconds", "forever"]),
+    (["calibrate", "gain"], ["--device", "--meter"]),
+    (["doctor", "--fix", "--group", "a b;c"], ["--group", "a b;c"]),
+    (["config", "unexpected"], ["unexpected"]),
+]
+
+
+@pytest.mark.parametrize("args, words", MISUSE, ids=[" ".join(args) for args, _ in MISUSE])
+def test_misuse_is_told_in_one_line(everywatt, args, words):
+    done = everywatt(*args)
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("everywatt"), done.stderr
+    assert all(word in lines[0] for word in words), lines[0]
+    assert not everywatt.database.exists(), "nothing was started"
+
+
+def test_misuse_starts_no_command(everywatt, tmp_path):
+    everywatt("run", "--metric", "x=y", "--", "touch", tmp_path / "started")
+    assert not (tmp_path / "started").exists()
+
+
+# --- the work that fails
+
+def test_an_unknown_run_is_named(everywatt):
+    for args in (["show"], ["show", "nosuchrun"], ["rm", "nosuchrun"], ["export", "csv"], ["ls"]):
+        done = everywatt(*args)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, (args, done.stderr)
+        assert "no runs yet" in done.stderr and str(everywatt.database) in done.stderr
+    everywatt.run("true")
+    for args in (["show", "nosuchrun"], ["rm", "nosuchrun"], ["export", "csv", "nosuchrun"]):
+        done = everywatt(*args)
+        assert done.returncode == 1 and done.stdout == "", (args, done.stderr)
+        assert len(done.stderr.splitlines()) == 1 and "nosuchrun" in done.stderr, done.stderr
+
+
+def test_an_empty_ledger_lists_nothing_as_json(everywatt):
+    assert everywatt.json("ls")["runs"] == []
+
+
+def test_a_prefix_of_several_runs_is_misuse(everywatt):
+    ids = []
+    while len({i[0] for i in ids}) == len(ids):  # 32 letters: soon two begin alike
+        ids.append(everywatt.run("true", flags=["--name", "same"]).bill["id"])
+    common = ids[-1][0]
+    done = everywatt("show", common)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and f"'{common}'" in done.stderr, done.stderr
+
+
+def test_attach_to_a_process_that_is_not_there(everywatt):
+    done = everywatt("attach", "4194303")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "4194303" in done.stderr
+
+
+def test_a_bill_that_cannot_be_written_fails_but_runs_the_job(everywatt, tmp_path):
+    done = everywatt("run", "--quiet", "--json", "/no/such/folder/bill.json", "--", "touch", tmp_path / "did-run")
+    assert (tmp_path / "did-run").exists()
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "/no/such/folder/bill.json" in done.stderr
+    kept = everywatt("run", "--quiet", "--json", "/no/such/folder/bill.json", "--", "sh", "-c", "exit 5")
+    assert kept.returncode == 5, "the job's status comes first"
+
+
+CONFIGS = {
+    "no toml": ("[site\npue = 1.2\n", [":1:"]),
+    "unknown key": ("[site]\npeu = 1.2\n", [":2:", "site.peu"]),
+    "wrong kind": ("[site]\nzone = \"DEU\"\npue = \"high\"\n", [":3:", "site.pue", "number"]),
+    "out of range": ("[site]\npue = 0.5\n", [":2:", "site.pue", "1"]),
+    "psu above one": ("[site]\npsu_efficiency = 94\n", [":2:", "site.psu_efficiency"]),
+    "boundary": ("[site]\nboundary = \"everything\"\n", [":2:", "site.boundary", "components"]),
+    "not utf-8": ("[site]\nzone = \"\udcff\"\n", [":2:"]),
+    "nan": ("[site]\npue = nan\n", [":2:", "site.pue"]),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_malformed_configuration_is_told_by_file_and_line(everywatt, tmp_path, name):
+    text, words = CONFIGS[name]
+    file = tmp_path / "everywatt.toml"
+    file.write_text(text, errors="surrogateescape")
+    done = everywatt("config", env={"EVERYWATT_CONFIG": str(file)})
+    assert done.returncode == 2 and done.stdout == "", done.stdout
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert str(file) in done.stderr and all(word in done.stderr for word in words), done.stderr
+
+
+def test_a_malformed_configuration_stops_a_run_before_it_starts(everywatt, tmp_path):
+    file = tmp_path / "bad.toml"
+    file.write_text("[site]\npue = \"high\"\n")
+    done = everywatt("run", "--", "touch", tmp_path / "started", env={"EVERYWATT_CONFIG": str(file)})
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, (done.returncode, done.stderr)
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_configuration_that_is_named_must_be_there(everywatt, tmp_path):
+    done = everywatt("config", env={"EVERYWATT_CONFIG": str(tmp_path / "missing.toml")})
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "missing.toml" in done.stderr
+
+
+def test_settings_of_the_project_come_before_the_users(everywatt, tmp_path):
+    (tmp_path / "project/deep").mkdir(parents=True)
+    (tmp_path / "project/everywatt.toml").write_text("[site]\npue = 1.1\n")
+    (tmp_path / "home/.config/everywatt").mkdir(parents=True)
+    (tmp_path / "home/.config/everywatt/everywatt.toml").write_text("[site]\npue = 1.5\nzone = \"DEU\"\n")
+    settings = {row["key"]: row for row in everywatt.json("config", cwd=tmp_path / "project/deep")["settings"]}
+    assert settings["site.pue"]["value"] == "1.1" and settings["site.pue"]["file"].startswith(str(tmp_path / "project"))
+    assert settings["site.zone"]["value"] in ("DEU", '"DEU"', "'DEU'")
+
+
+IMPORTS = {
+    "a folder that is not there": (["mllog", "MISSING"], ["MISSING"]),
+    "a folder without a result": (["mllog", "EMPTY"], ["result"]),
+    "a result without its begin": (["mllog", "NOSTART"], ["result.txt", "run_start"]),
+    "a table that is not there": (["power-csv", "MISSING.csv"], ["MISSING.csv"]),
+    "an empty table": (["power-csv", "empty.csv"], ["empty.csv"]),
+    "a table without power": (["power-csv", "names.csv"], ["names.csv"]),
+    "a table without times": (["power-csv", "notimes.csv"], ["notimes.csv"]),
+    "bytes that are no text": (["power-csv", "noise.csv"], ["noise.csv"]),
+    "a folder as a table": (["power-csv", "EMPTY"], ["EMPTY"]),
+}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_a_malformed_import_makes_no_run(everywatt, tmp_path, name):
+    args, words = IMPORTS[name]
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "NOSTART").mkdir()
+    (tmp_path / "NOSTART/result.txt").write_text(':::MLLOG {"time_ms": 5, "key": "run_stop"}\n')
+    (tmp_path / "NOSTART/node_1.txt").write_text("")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "names.csv").write_text("time,name\n2026-01-01T00:00:00Z,Ada\n2026-01-01T00:00:01Z,Grace\n")
+    (tmp_path / "notimes.csv").write_text("time,power_W\nyesterday,5\ntoday,6\n")
+    (tmp_path / "noise.csv").write_bytes(bytes(range(256)) * 64)
+    done = everywatt("import", *args, cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == "", done.stdout
+    assert len(done.stderr.splitlines()) == 1 and all(word in done.stderr for word in words), done.stderr
+    assert everywatt.json("ls")["runs"] == []
+
+
+def test_a_merge_from_what_is_no_ledger_changes_nothing(everywatt, tmp_path):
+    run = everywatt.run("true").bill
+    (tmp_path / "notes.txt").write_text("no ledger\n" * 200)
+    for name in ("notes.txt", "missing.db"):
+        done = everywatt("merge", tmp_path / name)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and name in done.stderr, done.stderr
+    assert (tmp_path / "notes.txt").read_text() == "no ledger\n" * 200
+    assert [r["id"] for r in everywatt.json("ls")["runs"]] == [run["id"]]

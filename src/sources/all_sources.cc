@@ -7,6 +7,7 @@ namespace everywatt {
 #define EVERYWATT_SOURCES(SOURCE)                                                                       \
   SOURCE(open_rapl_perf,     "rapl-perf",     "processors, DRAM: RAPL by the kernel's power PMU")       \
   SOURCE(open_rapl_powercap, "rapl-powercap", "processors, DRAM: RAPL by /sys/class/powercap")          \
+  SOURCE(open_hwmon,         "hwmon",         "modules, nodes, supplies, rails: /sys/class/hwmon")      \
   SOURCE(open_cpu_usage,     "proc-stat",     "how long each package's CPUs worked: /proc/stat")        \
   SOURCE(open_processor,     "processor",     "model of processors: load and rated power")              \
   SOURCE(open_memory,        "memory",        "model of memory: watts per gigabyte")

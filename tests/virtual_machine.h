@@ -101,11 +101,13 @@ class VirtualRun {
   VirtualRun(std::string id, const VirtualMachine& machine, std::map<std::string, Floor> floors = {})
       : id_{std::move(id)}, meter_{inventories_of(machine), {.run = id_, .floors = std::move(floors)}} {}
 
-  void begin(const VirtualMachine& machine, std::string parent = {}) {
+  void begin(const VirtualMachine& machine, std::string parent = {}, FloorBoard* board = nullptr,
+             std::span<const Tenant> tenants = {}) {
     tenant_ = {.run = id_, .parent = std::move(parent), .reservation = reservation, .from = machine.now()};
     sample(machine);
     meter_.begin(machine.instant());
     began_ = true;
+    propose(machine, tenants, board);
   }
   void work(double cpu_nanoseconds) { cpu_nanoseconds_ += cpu_nanoseconds; }
   void sample(const VirtualMachine& machine) {
@@ -114,11 +116,11 @@ class VirtualRun {
     if (began_) meter_.note_cpu_time(machine.now(), static_cast<Nanoseconds>(cpu_nanoseconds_));
   }
   void close(const VirtualMachine& machine, std::span<const Tenant> tenants, FloorBoard* board = nullptr) {
-    propose(machine, board);
+    propose(machine, tenants, board);
     keep(meter_.close_window(context(machine, tenants, board)));
   }
   void finish(const VirtualMachine& machine, std::span<const Tenant> tenants, FloorBoard* board = nullptr) {
-    propose(machine, board);
+    propose(machine, tenants, board);
     keep(meter_.finish(context(machine, tenants, board)));
     tenant_.to = machine.now();
   }
@@ -155,9 +157,11 @@ class VirtualRun {
 
  private:
   static std::vector<const Inventory*> inventories_of(const VirtualMachine& machine) { return {&machine.inventory()}; }
-  void propose(const VirtualMachine& machine, FloorBoard* board) {
+  // As the program does, with the same time for the others to hear of it.
+  void propose(const VirtualMachine& machine, std::span<const Tenant> tenants, FloorBoard* board) {
     if (!board) return;
-    for (const auto& [device, floor] : meter_.floors()) board->propose(device, floor, machine.now());
+    const auto company = company_of(id_, tenants, 0, machine.now());
+    for (const auto& [device, floor] : meter_.floors()) board->propose(device, floor, machine.now(), company);
   }
   WindowContext context(const VirtualMachine& machine, std::span<const Tenant> tenants, const FloorBoard* board) const {
     return {.until = machine.instant(),

@@ -18,14 +18,22 @@ MAY_USE = {
 MAY_USE["cli"] = set(MAY_USE)
 
 
+INCLUDE = re.compile(r'^#include "((\w+)/[^"]+)"', re.M)
+
+
 def violations(root: pathlib.Path) -> list[str]:
+    files = {file: INCLUDE.findall(file.read_text()) for file in sorted(root.rglob("*.[hc]*"))}
+    # A header that uses tests/ is itself for tests.
+    for_tests = {str(file.relative_to(root)) for file, uses in files.items()
+                 if file.stem.endswith("_test") or file.suffix == ".h" and any(room == "tests" for _, room in uses)}
     found = []
-    for file in sorted(root.rglob("*.[hc]*")):
+    for file, uses in files.items():
+        name = str(file.relative_to(root))
         room = file.relative_to(root).parts[0]
-        for used in re.findall(r'^#include "(\w+)/', file.read_text(), re.M):
-            if used == "tests" and file.stem.endswith("_test"):
-                continue
-            if used != room and used not in MAY_USE[room]:
+        for header, used in uses:
+            if name not in for_tests and (used == "tests" or header in for_tests):
+                found.append(f"{file}: {header} is for tests")
+            elif used != room and used != "tests" and used not in MAY_USE[room]:
                 found.append(f"{file}: {room}/ must not use {used}/")
     return found
 

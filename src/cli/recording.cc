@@ -114,6 +114,10 @@ Recording::Recording(Context& context, const Config& config, Run run)
   sampler_.sample(context_.clock, *meter_);
   run_.started = context_.clock.now();
   meter_->begin(run_.started);
+  if (presence_) {
+    tenants_ = presence_->tenants(run_.started.steady);
+    propose_floors(run_.started.steady);
+  }
 }
 
 void Recording::open_store_for_run() {
@@ -137,6 +141,12 @@ void Recording::announce() {
   }
   tenants_ = {std::move(tenant)};
   note("other everywatts of this host cannot be seen: idle energy is divided as if there were none");
+}
+
+// What we know of the floors is told to whoever comes later, and what others agreed on is learnt.
+void Recording::propose_floors(Nanoseconds now) {
+  const auto company = tenants_.size() == 1 ? Company::alone : Company::shared;
+  if (auto board = presence_->floors(meter_->floors(), now, company)) floors_ = *std::move(board);
 }
 
 void Recording::note(std::string line) {
@@ -177,8 +187,7 @@ WindowContext Recording::window(Job& job, Instant until) {
       reserve(job);
       tenants_ = presence_->tenants(until.steady);
     }
-    // Alone, nobody divides with us: what we think the floor is is of no use to anyone yet.
-    if (!alone) floors_ = presence_->floors(meter_->floors(), until.steady);
+    propose_floors(until.steady);
   }
   return {.until = until, .cpu_time = job.cpu_time(), .tenants = tenants_, .agreed = &floors_};
 }

@@ -36,6 +36,7 @@ class Recording {
  private:
   void open_store_for_run();
   void announce();
+  void propose_floors(Nanoseconds now);
   void tick(Job& job);
   void close_window(Job& job, Instant until);
   void keep(const RunDelta& delta);

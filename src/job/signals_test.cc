@@ -280,7 +280,8 @@ TEST(FirstProcess, ForwardsAndReaps) {
     const auto first = parse_i64(words(children).empty() ? "" : words(children)[0]);
     ASSERT_TRUE(first) << children;
     const std::string theirs = "/proc/" + std::to_string(*first) + "/task/" + std::to_string(*first) + "/children";
-    for (const std::string_view child : words(read_line(theirs).value_or(""))) {
+    const std::string grandchildren = read_line(theirs).value_or("");
+    for (const std::string_view child : words(grandchildren)) {
       EXPECT_NE(state_of(static_cast<pid_t>(*parse_i64(child))), 'Z') << "an orphan that nobody waits for";
     }
     ASSERT_EQ(::kill(static_cast<pid_t>(*first), SIGTERM), 0);

@@ -61,6 +61,10 @@ void read_counts(Bytes value, TcpConnection& connection) {
 std::optional<TcpConnection> read_connection(Bytes message) {
   if (message.size() < sizeof(inet_diag_msg)) return std::nullopt;
   const auto head = read_front<inet_diag_msg>(message);
+  // Without a remote port there is no connection: a listener that goes, or a socket that is only bound (since
+  // Linux 6.8).
+  const bool is_connected = head.id.idiag_dport != 0;
+  if (!is_connected && head.idiag_state != kStateListen) return std::nullopt;
   TcpConnection connection{.cookie = head.id.idiag_cookie[0] | std::uint64_t{head.id.idiag_cookie[1]} << 32,
                            .inode = head.idiag_inode,
                            .listens = head.idiag_state == kStateListen,

@@ -6,6 +6,13 @@
 #include "model/microjoules.h"
 
 namespace everywatt {
+namespace {
+
+// A tick of the kernel is 10 ms, and which process it finds is chance: what a few
+// of them have not shown of a shared host may still come; more is the kernel's mistake.
+constexpr Nanoseconds kLongestWait = 50 * kMillisecond;  // on each CPU
+
+}  // namespace
 
 void Activity::take(Nanoseconds time, std::uint64_t worked) {
   if (last_time_ && time <= *last_time_) return;
@@ -24,36 +31,71 @@ Nanoseconds Activity::worked_since_close() const {
   return worked;
 }
 
-std::vector<Activity::Piece> Activity::close(Nanoseconds ours) {
+std::vector<Activity::Piece> Activity::close(Nanoseconds ours, Company company,
+                                             const std::function<Nanoseconds(const Piece&)>& ours_within) {
   auto pieces = std::exchange(pieces_, {});
-  if (pieces.empty()) return pieces;
-  const Nanoseconds length = pieces.back().end - pieces.front().begin;
-  const Nanoseconds capacity = length * static_cast<Nanoseconds>(cpus_);
-  Nanoseconds read = 0;
-  for (const Piece& piece : pieces) read += piece.worked;
-  const Nanoseconds least = std::min(ours, capacity);
-  const Nanoseconds worked = std::max(least, read - std::min(debt_, read));
-  // What was granted beyond the readings is owed; a sensor that stands still
-  // (a recorded machine) must not pile it up for ever.
-  debt_ = std::clamp<Nanoseconds>(debt_ + worked - read, 0, kSecond * static_cast<Nanoseconds>(cpus_));
-
-  Nanoseconds left = worked;
-  for (Piece& piece : pieces) {
-    const bool scale = read > 0 && worked <= read;
-    const Nanoseconds piece_length = piece.end - piece.begin;
-    const Wide share = scale ? static_cast<Wide>(piece.worked) * worked / read
-                             : piece.worked + static_cast<Wide>(worked - read) * piece_length / length;
-    piece.worked = std::min({static_cast<Nanoseconds>(share), left, piece_length * static_cast<Nanoseconds>(cpus_)});
-    left -= piece.worked;
+  if (pieces.empty()) {
+    waiting_ += ours;
+    return pieces;
   }
-  // Rounding, and pieces that were full: what is left goes where there is room.
-  for (Piece& piece : pieces) {
-    const Nanoseconds room = (piece.end - piece.begin) * static_cast<Nanoseconds>(cpus_) - piece.worked;
-    const Nanoseconds more = std::min(room, left);
-    piece.worked += more;
-    left -= more;
+  pay_back(pieces);
+  std::vector<std::uint64_t> weights;
+  for (const Piece& piece : pieces) weights.push_back(static_cast<std::uint64_t>(ours_within(piece)));
+  const auto parts = split(ours, weights);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    waiting_ += parts[i];
+    pieces[i].ours = std::min(waiting_, pieces[i].worked);
+    waiting_ -= pieces[i].ours;
+  }
+  const Nanoseconds patience = company == Company::shared ? kLongestWait * static_cast<Nanoseconds>(cpus_) : 0;
+  if (waiting_ > patience) {
+    grant(pieces, waiting_ - patience);
+    waiting_ = patience;
   }
   return pieces;
+}
+
+// Readings that show what was granted before they did are not shown again.
+void Activity::pay_back(std::vector<Piece>& pieces) {
+  Nanoseconds read = 0;
+  for (const Piece& piece : pieces) read += piece.worked;
+  const Nanoseconds paid = std::min(owed_, read);
+  Nanoseconds left = paid;
+  for (Piece& piece : pieces) {
+    const auto share = static_cast<Nanoseconds>(read > 0 ? static_cast<Wide>(piece.worked) * paid / read : 0);
+    piece.worked -= share;
+    left -= share;
+  }
+  for (Piece& piece : pieces) {
+    const Nanoseconds rest = std::min(left, piece.worked);
+    piece.worked -= rest;
+    left -= rest;
+  }
+  owed_ -= paid;
+}
+
+// Ours that the readings of its time have not shown: where others seem to have
+// worked, then, evenly, where nobody does.
+void Activity::grant(std::vector<Piece>& pieces, Nanoseconds ours) {
+  for (Piece& piece : pieces) {
+    const Nanoseconds more = std::min(piece.worked - piece.ours, ours);
+    piece.ours += more;
+    ours -= more;
+  }
+  const auto raise = [&](Piece& piece, Nanoseconds by) {
+    const Nanoseconds room = (piece.end - piece.begin) * static_cast<Nanoseconds>(cpus_) - piece.worked;
+    const Nanoseconds more = std::min({room, by, ours});
+    piece.worked += more;
+    piece.ours += more;
+    owed_ += more;
+    ours -= more;
+  };
+  const Nanoseconds length = pieces.back().end - pieces.front().begin;
+  const Wide all = ours;
+  for (Piece& piece : pieces) raise(piece, static_cast<Nanoseconds>(all * (piece.end - piece.begin) / length));
+  for (Piece& piece : pieces) raise(piece, ours);  // rounding, and what did not fit
+  // A sensor that stands still (a recorded machine) must not pile it up for ever.
+  owed_ = std::min(owed_, kSecond * static_cast<Nanoseconds>(cpus_));
 }
 
 }  // namespace everywatt

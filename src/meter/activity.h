@@ -1,14 +1,18 @@
 // How much of a package's time anyone worked, from busy-time channels, and
 // how much of it was the run's. The kernel counts in ticks of 10 ms and the
 // run's CPU time is exact, so that in a short window the part may seem to
-// exceed the whole: the excess is carried into the following windows, and over
-// time nothing is counted twice.
+// exceed the whole. A run that is alone then knows better than the kernel: what
+// it worked beyond the reading is owed to the following windows. Where several
+// share the host, all must take the same whole: what the kernel has not shown
+// waits for a window in which it does. Over time nothing is counted twice.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "base/clock.h"
+#include "meter/tenancy.h"
 
 namespace everywatt {
 
@@ -24,22 +28,28 @@ class Activity {
     Nanoseconds begin = 0;
     Nanoseconds end = 0;
     Nanoseconds worked = 0;  // by anyone
-    Nanoseconds ours = 0;    // by the run; filled in by who knows it
+    Nanoseconds ours = 0;    // by the run
   };
 
-  // What was read since the last call, with `ours` (the run's CPU time on this
-  // package) as the least that was worked. Empty if nothing was read.
-  std::vector<Piece> close(Nanoseconds ours);
+  // What was read since the last call, with the part of `ours` (the run's CPU
+  // time on this package) that belongs there: when `ours_within` says, or as soon
+  // after as the readings show it. Empty if nothing was read.
+  std::vector<Piece> close(Nanoseconds ours, Company company,
+                           const std::function<Nanoseconds(const Piece&)>& ours_within);
 
   [[nodiscard]] Nanoseconds worked_since_close() const;
   [[nodiscard]] std::optional<Nanoseconds> last_time() const { return last_time_; }
   [[nodiscard]] std::size_t cpus() const { return cpus_; }
 
  private:
+  void pay_back(std::vector<Piece>& pieces);
+  void grant(std::vector<Piece>& pieces, Nanoseconds ours);
+
   std::size_t cpus_;
   std::optional<Nanoseconds> last_time_;
   std::uint64_t last_worked_ = 0;
-  Nanoseconds debt_ = 0;
+  Nanoseconds owed_ = 0;     // granted beyond the readings
+  Nanoseconds waiting_ = 0;  // ours that the readings have not shown
   std::vector<Piece> pieces_;
 };
 

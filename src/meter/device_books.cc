@@ -176,15 +176,13 @@ void DeviceBooks::note_unseen_edges(Nanoseconds until) {
 }
 
 // While several runs share the host they must divide by one floor, or a
-// microjoule could be work in one's books and idle in another's. A model's
-// floor is the same for all.
-std::optional<Power> DeviceBooks::agreed_floor(Nanoseconds to, const Surroundings& around) const {
+// microjoule could be work in one's books and idle in another's: the agreed one,
+// and until there is one what all can tell from the window alone. A model's floor
+// is the same for all.
+std::optional<Power> DeviceBooks::shared_floor(Nanoseconds to, const Surroundings& around, Power from_window) const {
   if (!elected().sensor || !around.agreed) return std::nullopt;
-  const bool alone = std::ranges::none_of(around.tenants, [&](const Tenant& tenant) {
-    return tenant.run != around.run && tenant.from < to && (!tenant.to || *tenant.to > until_);
-  });
-  if (alone) return std::nullopt;
-  return around.agreed->agreed(device_.id, until_);
+  if (company_of(around.run, around.tenants, until_, to) == Company::alone) return std::nullopt;
+  return around.agreed->agreed(device_.id, until_).value_or(from_window);
 }
 
 // The pending work up to `to`; a piece that reaches beyond is divided by time.
@@ -212,13 +210,6 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
   return sum;
 }
 
-void DeviceBooks::learn(MicroJoules energy, Nanoseconds length, const std::optional<Nanoseconds>& worked) {
-  if (!elected().sensor || !worked || cpus_.empty()) return;
-  const double capacity = static_cast<double>(length) * static_cast<double>(cpus_.size());
-  const double utilisation = std::min(1.0, static_cast<double>(*worked) / capacity);
-  learner_.observe(static_cast<double>(energy) * microjoule, length, utilisation);
-}
-
 void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& into) {
   const EnergyCurve& curve = elected().curve();
   const MicroJoules total = curve.at(until);
@@ -227,22 +218,28 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   const bool known = !pending_.empty();
   const Activity::Piece work = take_pending(until);
   const auto worked = known ? std::optional{work.worked} : std::nullopt;
-  learn(energy, length, worked);
+  const double capacity = static_cast<double>(length) * static_cast<double>(cpus_.size());
+  const double utilisation = capacity > 0 ? std::min(1.0, static_cast<double>(work.worked) / capacity) : 0;
+  if (elected().sensor && worked && !cpus_.empty()) {
+    learner_.observe(static_cast<double>(energy) * microjoule, length, utilisation);
+  }
 
   const IdleShare share = idle_share(cpus_, around.tenants, around.run, until_, until);
-  const std::optional<Power> agreed = agreed_floor(until, around);
+  const Power from_window = FloorLearner::prior_below(
+      static_cast<double>(energy) * microjoule / (static_cast<double>(length) * 1e-9 * second), utilisation);
+  const std::optional<Power> shared = shared_floor(until, around, from_window);
   const WindowFacts facts{.energy = energy,
                           .length = length,
                           .cpus = cpus_.size(),
                           .worked = worked,
                           .ours = work.ours,
                           .share = share,
-                          .floor = agreed.value_or(own_floor(energy, length))};
+                          .floor = shared.value_or(own_floor(from_window))};
   const Accounts accounts = book_for_run(facts);
   booked_ += accounts;
   std::ranges::move(entries_of(device_.id, accounts, curve, until_, until, {}, around.minute),
                     std::back_inserter(into.entries));
-  if (!agreed) {
+  if (!shared) {
     const double watts = facts.floor / watt;
     lowest_floor_used_ = std::min(lowest_floor_used_, watts);
     highest_floor_used_ = std::max(highest_floor_used_, watts);
@@ -263,7 +260,7 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   track(Track::ours, 0, ours_);
   track(Track::reserved, 0, static_cast<std::int64_t>(share.ours));
   track(Track::unreserved, 0, static_cast<std::int64_t>(share.unreserved));
-  track(Track::floor, -1, agreed ? std::llround(*agreed / watt * 1e6) : -1);
+  track(Track::floor, -1, shared ? std::llround(*shared / watt * 1e6) : -1);
 
   booked_at_ = total;
   until_ = until;
@@ -280,10 +277,9 @@ void DeviceBooks::emit_curve(RunDelta& into) {
 }
 
 // In the first half second nothing may be known yet: then the window itself is all there is to go by.
-Power DeviceBooks::own_floor(MicroJoules energy, Nanoseconds length) const {
+Power DeviceBooks::own_floor(Power from_window) const {
   const Floor known = floor();
-  if (known.method != FloorMethod::prior || known.power > Power{}) return known.power;
-  return FloorLearner::prior_below(static_cast<double>(energy) / static_cast<double>(length) * 1e3 * watt);
+  return known.method != FloorMethod::prior || known.power > Power{} ? known.power : from_window;
 }
 
 Floor DeviceBooks::floor() const {

@@ -28,7 +28,8 @@ struct Surroundings {
   std::int64_t minute = 0;               // of the window's start
   std::string_view run;                  // ours
   std::span<const Tenant> tenants = {};  // we among them
-  const FloorBoard* agreed = nullptr;    // floors that all runs of the host use while they share it
+  const FloorBoard* agreed =
+      nullptr;  // floors that all runs of the host use while they share it; none: no other run can be known of
 };
 
 class DeviceBooks {
@@ -78,13 +79,12 @@ class DeviceBooks {
   // [until_, to], in which the same tenants were there throughout.
   void book(Nanoseconds to, const Surroundings& around, RunDelta& into);
   Activity::Piece take_pending(Nanoseconds to);
-  void learn(MicroJoules energy, Nanoseconds length, const std::optional<Nanoseconds>& worked);
-  [[nodiscard]] std::optional<Power> agreed_floor(Nanoseconds to, const Surroundings& around) const;
+  [[nodiscard]] std::optional<Power> shared_floor(Nanoseconds to, const Surroundings& around, Power from_window) const;
   void note_unseen_edges(Nanoseconds until);
   void emit_curve(RunDelta& into);
   Meter& elected() { return meters_.front(); }
   [[nodiscard]] const Meter& elected() const { return meters_.front(); }
-  [[nodiscard]] Power own_floor(MicroJoules energy, Nanoseconds length) const;
+  [[nodiscard]] Power own_floor(Power from_window) const;
 
   Device device_;
   bool counted_;
@@ -107,7 +107,7 @@ class DeviceBooks {
   Nanoseconds observed_ = 0;
   Nanoseconds unseen_ = 0;  // at the end
   Nanoseconds reserved_time_ = 0;
-  bool work_was_told_ = false;   // in some window …
+  bool work_was_told_ = false;    // in some window …
   bool work_was_missed_ = false;  // … and in some not
   Accounts booked_;
   std::vector<Silence> silences_;

@@ -15,9 +15,10 @@ constexpr double kObservationSeconds = 0.5;  // 10 ms ticks of /proc/stat are th
 constexpr std::size_t kFewest = 6;           // observations for a line
 constexpr double kSpread = 0.2;              // of utilisation that a line needs
 constexpr std::size_t kMostKept = 192;
-// Of the lowest draw that was seen, where nothing was learnt: the floor lies
-// anywhere between nothing and that, and the middle errs least. Flagged as prior.
-constexpr double kPriorShare = 0.5;
+// Where nothing was learnt, a device that is wholly at work is taken to draw twice
+// its floor: the floor lies anywhere between nothing and that draw, and the middle
+// errs least. Flagged as prior.
+constexpr double kPriorRise = 1.0;
 
 template <class T>
 T median(std::vector<T>& values) {
@@ -55,8 +56,11 @@ void FloorLearner::observe(Energy energy, Nanoseconds length, double utilisation
   busy_seconds_ += utilisation * seconds;
   if (seconds_ < kObservationSeconds) return;
   const double watts = joules_ / seconds_;
+  const double mean_utilisation = busy_seconds_ / seconds_;
+  const double prior = prior_below(watts * watt, mean_utilisation) / watt;
   lowest_watts_ = seen_ == 0 ? watts : std::min(lowest_watts_, watts);
-  keep({watts, busy_seconds_ / seconds_});
+  lowest_prior_watts_ = seen_ == 0 ? prior : std::min(lowest_prior_watts_, prior);
+  keep({watts, mean_utilisation});
   joules_ = seconds_ = busy_seconds_ = 0;
 }
 
@@ -98,7 +102,7 @@ std::optional<Floor> FloorLearner::regression() const {
   return Floor{.power = floor * watt, .method = FloorMethod::regression, .windows = seen_};
 }
 
-Power FloorLearner::prior_below(Power draw) { return kPriorShare * draw; }
+Power FloorLearner::prior_below(Power draw, double utilisation) { return (1 / (1 + kPriorRise * utilisation)) * draw; }
 
 Floor FloorLearner::best() const {
   if (const auto quiet = envelope()) {
@@ -114,7 +118,7 @@ Floor FloorLearner::best() const {
 Floor FloorLearner::now() const {
   Floor floor = best();
   if (seen_ == 0) return floor;
-  if (floor.method == FloorMethod::prior) floor.power = std::max(floor.power, prior_below(lowest_watts_ * watt));
+  if (floor.method == FloorMethod::prior) floor.power = std::max(floor.power, lowest_prior_watts_ * watt);
   floor.power = std::min(floor.power, lowest_watts_ * watt);  // no device draws less than its floor
   return floor;
 }

@@ -31,8 +31,9 @@ class FloorLearner {
   // One stretch of the device: energy, its length, and its utilisation 0..1.
   void observe(Energy energy, Nanoseconds length, double utilisation);
 
-  // What the floor of a device is taken for of which only one draw is known.
-  static Power prior_below(Power draw);
+  // What the floor of a device is taken for of which only one draw is known:
+  // all of it where nobody worked, half of it where all of it worked.
+  static Power prior_below(Power draw, double utilisation);
   // The best that is known now; zero power: nothing is.
   [[nodiscard]] Floor now() const;
 
@@ -55,6 +56,7 @@ class FloorLearner {
   double quiet_seconds_ = 0;
   double lowest_quiet_watts_ = 0;
   double lowest_watts_ = 0;
+  double lowest_prior_watts_ = 0;
   std::uint64_t quiet_windows_ = 0;
   std::vector<Observation> observations_;
   std::uint64_t seen_ = 0;

@@ -22,21 +22,19 @@ std::optional<Power> FloorBoard::agreed(std::string_view device, Nanoseconds at)
   return floor;
 }
 
-bool FloorBoard::propose(std::string_view device, Power floor, Nanoseconds now) {
+bool FloorBoard::propose(std::string_view device, Power floor, Nanoseconds now, Company company) {
   const double watts = floor / watt;
   const auto is_ours = [&](const Proposal& p) { return p.device == device; };
   const auto last = std::find_if(proposals_.rbegin(), proposals_.rend(), is_ours);
-  if (last == proposals_.rend()) {
-    proposals_.push_back({std::string{device}, 0, watts});
-    return true;
+  const bool shared = company == Company::shared;
+  if (last != proposals_.rend()) {
+    if (std::abs(watts - last->watts) <= kWorthProposing * last->watts) return false;
+    if (shared && now < last->from + kBetweenProposals) return false;
   }
-  if (now < last->from + kBetweenProposals || std::abs(watts - last->watts) <= kWorthProposing * last->watts)
-    return false;
-  proposals_.push_back({std::string{device}, next_on_grid(now, kSecond) + kSecond, watts});
+  if (!shared) std::erase_if(proposals_, is_ours);  // no window is left that they could be asked for
+  proposals_.push_back({std::string{device}, shared ? next_on_grid(now, kSecond) : now, watts});
   if (static_cast<std::size_t>(std::ranges::count_if(proposals_, is_ours)) > kKept) {
-    const auto oldest = std::ranges::find_if(proposals_, is_ours);
-    proposals_.erase(oldest);
-    std::ranges::find_if(proposals_, is_ours)->from = 0;
+    proposals_.erase(std::ranges::find_if(proposals_, is_ours));
   }
   return true;
 }

@@ -1,7 +1,8 @@
 // The floors that all everywatts of a host divide by while they share it.
-// Anyone may propose; a proposal takes effect at a second yet to come, so that
-// all who close a window of that second find the same figure. Plain data; the
-// file it lies in is Presence's.
+// Anyone may propose. Where others are there, a proposal takes effect at a
+// second yet to come, so that all who close a window that begins then find the
+// same figure; one who is alone binds nobody but those who come later. Plain
+// data; the file it lies in is Presence's.
 #pragma once
 #include <optional>
 #include <string>
@@ -10,17 +11,18 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "meter/tenancy.h"
 
 namespace everywatt {
 
 class FloorBoard {
  public:
-  // The floor in effect at a time; none: nobody proposed one.
+  // The floor in effect at a time; none: nobody has proposed one for it.
   [[nodiscard]] std::optional<Power> agreed(std::string_view device, Nanoseconds at) const;
 
   // True if the board changed: the device is new to it, or the floor moved by
-  // more than a little since the last proposal, some time ago.
-  bool propose(std::string_view device, Power floor, Nanoseconds now);
+  // more than a little since the last proposal (in company: some time ago).
+  bool propose(std::string_view device, Power floor, Nanoseconds now, Company company);
 
   [[nodiscard]] std::string format() const;
   // Lines that are no proposal are passed over: a board is never broken, only emptier.

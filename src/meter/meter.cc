@@ -18,22 +18,6 @@ std::string followed(const Device& device) {
   return std::string{kAllPackages};
 }
 
-// The kernel counts in ticks, our CPU time is exact: in a piece ours may exceed
-// what anyone seems to have worked. What is added there is taken from pieces
-// that have more, so that the window's sum stays what it was.
-void level(Work& pieces) {
-  Nanoseconds excess = 0;
-  for (Activity::Piece& piece : pieces) {
-    excess += std::max<Nanoseconds>(piece.ours - piece.worked, 0);
-    piece.worked = std::max(piece.worked, piece.ours);
-  }
-  for (Activity::Piece& piece : pieces) {
-    const Nanoseconds back = std::min(excess, piece.worked - piece.ours);
-    piece.worked -= back;
-    excess -= back;
-  }
-}
-
 // Until something is learnt: what the processor model says of an idle
 // processor. Zero: nothing is said, and the lowest draw that is seen decides.
 Power prior_floor(const std::vector<DeviceBooks::Candidate>& candidates) {
@@ -127,7 +111,7 @@ Nanoseconds Meter::cpu_time_at(Nanoseconds time) const {
 
 // The run's CPU time is known for the host, not for each package: it is shared
 // in proportion to how much each package worked.
-std::vector<Work> Meter::share_work() {
+std::vector<Work> Meter::share_work(Company company) {
   std::vector<std::uint64_t> weights;
   for (const PackageActivity& package : activities_) {
     weights.push_back(static_cast<std::uint64_t>(package.activity.worked_since_close()));
@@ -138,15 +122,9 @@ std::vector<Work> Meter::share_work() {
   const auto shares = split(cpu_times_.back().value - cpu_times_.front().value, weights);
   std::vector<Work> work;
   for (std::size_t i = 0; i < activities_.size(); ++i) {
-    Work pieces = activities_[i].activity.close(shares[i]);
-    std::vector<std::uint64_t> ours;
-    for (const auto& piece : pieces) {
-      ours.push_back(static_cast<std::uint64_t>(cpu_time_at(piece.end) - cpu_time_at(piece.begin)));
-    }
-    const auto parts = split(shares[i], ours);
-    for (std::size_t k = 0; k < pieces.size(); ++k) pieces[k].ours = parts[k];
-    level(pieces);
-    work.push_back(std::move(pieces));
+    work.push_back(activities_[i].activity.close(shares[i], company, [&](const Activity::Piece& piece) {
+      return cpu_time_at(piece.end) - cpu_time_at(piece.begin);
+    }));
   }
   return work;
 }
@@ -177,7 +155,7 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   std::vector<Work> packages(activities_.size());
   note_cpu_time(context.until.steady, context.cpu_time);
   if (was_read) {
-    packages = share_work();
+    packages = share_work(company_of(options_.run, context.tenants, window_start_, context.until.steady));
     cpu_times_.erase(cpu_times_.begin(), cpu_times_.end() - 1);
   }
   const std::int64_t minute = (start_.wall + (window_start_ - start_.steady)) / (60 * kSecond);

@@ -74,7 +74,7 @@ class Meter {
     Activity activity;
   };
   RunDelta close(const WindowContext& context, DeviceBooks::Close close);
-  std::vector<Work> share_work();
+  std::vector<Work> share_work(Company company);
   [[nodiscard]] Nanoseconds cpu_time_at(Nanoseconds time) const;
   [[nodiscard]] Work work_of(const DeviceBooks& books, const std::vector<Work>& packages) const;
   [[nodiscard]] std::vector<unsigned> cpus_followed_by(const Device& device) const;

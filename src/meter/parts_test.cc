@@ -58,20 +58,48 @@ TEST(ChannelMeter, CalibrationScalesAndShifts) {
   EXPECT_EQ(meter.curve().at(kSecond), 100'000'000);
 }
 
+constexpr auto kAlone = Company::alone;
+constexpr auto kShared = Company::shared;
+Nanoseconds evenly(const Activity::Piece& piece) { return piece.end - piece.begin; }
+
 TEST(Activity, WhatTheKernelHasNotShownYetIsOwedNotInvented) {
   Activity activity{2};
   activity.take(0, 0);
   activity.take(kSecond, 990'000'000);
-  EXPECT_EQ(activity.close(kSecond).front().worked, kSecond);
+  EXPECT_EQ(activity.close(kSecond, kAlone, evenly).front().worked, kSecond);
   activity.take(2 * kSecond, 2'000'000'000);
-  EXPECT_EQ(activity.close(kSecond).front().worked, kSecond);
+  EXPECT_EQ(activity.close(kSecond, kAlone, evenly).front().worked, kSecond);
+}
+
+TEST(Activity, OnASharedHostWhatTheKernelHasNotShownYetWaits) {
+  Activity activity{2};
+  activity.take(0, 0);
+  activity.take(kSecond, 990'000'000);
+  const auto first = activity.close(kSecond, kShared, evenly).front();
+  EXPECT_EQ(first.worked, 990'000'000);
+  EXPECT_EQ(first.ours, 990'000'000);
+  activity.take(2 * kSecond, 2'000'000'000);
+  const auto second = activity.close(kSecond, kShared, evenly).front();
+  EXPECT_EQ(second.worked, 1'010'000'000);
+  EXPECT_EQ(second.ours, 1'010'000'000);
+}
+
+TEST(Activity, AKernelThatNeverShowsOurWorkIsNotWaitedForForEver) {
+  Activity activity{2};
+  activity.take(0, 0);
+  Nanoseconds ours = 0;
+  for (int second = 1; second <= 10; ++second) {
+    activity.take(second * kSecond, 0);
+    ours += activity.close(kSecond / 2, kShared, evenly).front().ours;
+  }
+  EXPECT_EQ(ours, 5 * kSecond - 100 * kMillisecond);
 }
 
 TEST(Activity, ACounterThatFallsIsNoWork) {
   Activity activity{2};
   activity.take(0, 500);
   activity.take(kSecond, 400);
-  EXPECT_EQ(activity.close(0).front().worked, 0);
+  EXPECT_EQ(activity.close(0, kAlone, evenly).front().worked, 0);
 }
 
 TEST(Activity, PiecesKeepTheirSumWhateverIsOurs) {
@@ -90,12 +118,15 @@ TEST(Activity, PiecesKeepTheirSumWhateverIsOurs) {
       activity.take(time, worked);
     }
     const auto ours = static_cast<Nanoseconds>(random() % 4'000'000'000);
-    Nanoseconds sum = 0;
-    for (const auto& piece : activity.close(ours)) {
+    Nanoseconds sum = 0, ours_in_pieces = 0;
+    for (const auto& piece : activity.close(ours, kAlone, evenly)) {
       ASSERT_LE(piece.worked, 4 * (piece.end - piece.begin));
+      ASSERT_LE(piece.ours, piece.worked);
       sum += piece.worked;
+      ours_in_pieces += piece.ours;
     }
     ASSERT_EQ(sum, std::max(read, ours));
+    ASSERT_EQ(ours_in_pieces, ours);
   }
 }
 
@@ -127,13 +158,32 @@ TEST(Floor, NoDeviceDrawsLessThanItsFloor) {
 
 TEST(FloorBoard, AProposalTakesEffectAtASecondYetToCome) {
   FloorBoard board;
-  EXPECT_TRUE(board.propose("package:0", 20.0 * watt, 5 * kSecond));
-  EXPECT_FALSE(board.propose("package:0", 30.0 * watt, 6 * kSecond));
-  EXPECT_TRUE(board.propose("package:0", 30.0 * watt, 20 * kSecond + 1));
-  EXPECT_NEAR(*board.agreed("package:0", 21 * kSecond) / watt, 20, 1e-9);
-  EXPECT_NEAR(*board.agreed("package:0", 22 * kSecond) / watt, 30, 1e-9);
+  EXPECT_TRUE(board.propose("package:0", 20.0 * watt, 5 * kSecond + 1, kShared));
+  EXPECT_FALSE(board.propose("package:0", 30.0 * watt, 7 * kSecond, kShared));
+  EXPECT_TRUE(board.propose("package:0", 30.0 * watt, 20 * kSecond + 1, kShared));
+  EXPECT_FALSE(board.agreed("package:0", 5 * kSecond + 2));
+  EXPECT_NEAR(*board.agreed("package:0", 6 * kSecond) / watt, 20, 1e-9);
+  EXPECT_NEAR(*board.agreed("package:0", 20 * kSecond + 2) / watt, 20, 1e-9);
+  EXPECT_NEAR(*board.agreed("package:0", 21 * kSecond) / watt, 30, 1e-9);
   EXPECT_FALSE(board.agreed("dram:0", 22 * kSecond));
   EXPECT_EQ(FloorBoard::parse(board.format()).format(), board.format());
+}
+
+TEST(FloorBoard, OneWhoIsAloneIsHeardAtOnceAndAsOftenAsItLearns) {
+  FloorBoard board;
+  EXPECT_TRUE(board.propose("package:0", 20.0 * watt, 5 * kSecond + 1, Company::alone));
+  EXPECT_TRUE(board.propose("package:0", 30.0 * watt, 6 * kSecond, Company::alone));
+  EXPECT_FALSE(board.propose("package:0", 30.5 * watt, 7 * kSecond, Company::alone));
+  EXPECT_NEAR(*board.agreed("package:0", 6 * kSecond) / watt, 30, 1e-9);
+}
+
+TEST(Floor, WhatIsSeenAtLittleWorkIsNearlyTheFloor) {
+  FloorLearner learner{{}};
+  for (int i = 0; i < 10; ++i) learner.observe(2.1 * joule, kTick, 0.05);
+  EXPECT_EQ(learner.now().method, FloorMethod::prior);
+  EXPECT_NEAR(learner.now().power / watt, 20, 1e-6);
+  for (int i = 0; i < 10; ++i) learner.observe(8.0 * joule, kTick, 1.0);
+  EXPECT_NEAR(learner.now().power / watt, 20, 1e-6);
 }
 
 TEST(Tenancy, ANestedRunHasItsParentsShareAndTakesNothingFromOthers) {

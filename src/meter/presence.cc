@@ -43,6 +43,18 @@ bool is_usable(const std::filesystem::path& folder) {
 // A dead run's file is nobody's share any more; the sticky bit lets its owner alone remove it.
 bool is_alive(int fd) { return ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK; }
 
+// Held for microseconds by anyone sound; a run does not wait for one that is not.
+bool lock_soon(int fd) {
+  constexpr int kTries = 20;
+  for (int i = 0; i < kTries; ++i) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK) return false;
+    constexpr timespec kPause{.tv_sec = 0, .tv_nsec = kMillisecond};
+    (void)::nanosleep(&kPause, nullptr);
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<std::filesystem::path> presence_folder(const Roots& roots) {
@@ -127,17 +139,18 @@ Result<void> Presence::leave(Nanoseconds end) {
   return alone ? Result<void>{} : write();
 }
 
-FloorBoard Presence::floors(const std::map<std::string, Power>& proposed, Nanoseconds now) {
+std::optional<FloorBoard> Presence::floors(const std::map<std::string, Power>& proposed, Nanoseconds now,
+                                           Company company) {
   const std::filesystem::path path = folder_ / kFloors;
   Fd file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)};
-  if (!file) return {};
+  if (!file) return std::nullopt;
   ::fchmod(file.get(), 0666);  // past the umask; fails quietly for all but the owner
-  if (::flock(file.get(), LOCK_EX) != 0) return {};
+  if (!lock_soon(file.get())) return std::nullopt;
   std::array<char, 65536> buffer;
   const ssize_t size = ::pread(file.get(), buffer.data(), buffer.size(), 0);
   FloorBoard board = FloorBoard::parse({buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))});
   bool changed = false;
-  for (const auto& [device, floor] : proposed) changed |= board.propose(device, floor, now);
+  for (const auto& [device, floor] : proposed) changed |= board.propose(device, floor, now, company);
   if (changed) {
     const std::string text = board.format();
     if (::pwrite(file.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size())) {

@@ -10,6 +10,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,9 @@ class Presence {
   Result<void> reserve(const Reservation& reservation);
   Result<void> leave(Nanoseconds end);
   // The floors agreed on; what we propose is added if it is news. One file of
-  // the folder, written under a lock.
-  FloorBoard floors(const std::map<std::string, Power>& proposed, Nanoseconds now);
+  // the folder, written under a lock; none where the lock is not to be had
+  // at once (what the caller knows already holds).
+  std::optional<FloorBoard> floors(const std::map<std::string, Power>& proposed, Nanoseconds now, Company company);
 
  private:
   Presence(std::filesystem::path folder, Tenant tenant, Fd file)

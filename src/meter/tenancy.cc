@@ -55,6 +55,12 @@ IdleShare share_of(std::span<const unsigned> cpus, const std::vector<const Tenan
 
 }  // namespace
 
+Company company_of(std::string_view run, std::span<const Tenant> tenants, Nanoseconds from, Nanoseconds to) {
+  const bool shared = std::ranges::any_of(
+      tenants, [&](const Tenant& tenant) { return tenant.run != run && is_present(tenant, from, to); });
+  return shared ? Company::shared : Company::alone;
+}
+
 IdleShare idle_share(std::span<const unsigned> cpus, std::span<const Tenant> tenants, std::string_view run,
                      Nanoseconds from, Nanoseconds to) {
   std::vector<Nanoseconds> cuts{from, to};

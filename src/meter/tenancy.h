@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "model/accounts.h"
@@ -20,6 +21,10 @@ struct Tenant {
   Nanoseconds from = 0;                // CLOCK_MONOTONIC
   std::optional<Nanoseconds> to = {};  // none: still there
 };
+
+// Whether another run than `run` was there at some time of [from, to].
+enum class Company { alone, shared };
+Company company_of(std::string_view run, std::span<const Tenant> tenants, Nanoseconds from, Nanoseconds to);
 
 // Weights out of kWholeDevice, averaged over a stretch of time.
 struct IdleShare {

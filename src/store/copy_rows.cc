@@ -25,16 +25,16 @@ Result<void> copy_table(Connection& from, std::int64_t old_key, Connection& to, 
   for (;;) {
     TRY(const bool row, rows.next());
     if (!row) return {};
-    TRY(Query insert, to.query("INSERT INTO " + name + " (run, " + columns + ") VALUES (?, " + placeholders(count) + ")",
-                               new_key));
+    TRY(Query insert,
+        to.query("INSERT INTO " + name + " (run, " + columns + ") VALUES (?, " + placeholders(count) + ")", new_key));
     for (int column = 0; column < count; ++column) insert.bind_column(column + 2, rows, column);
     CHECK(insert.next());
   }
 }
 
 // `newer`: the column whose greater value wins.
-Result<void> copy_keyed(Connection& from, Connection& to, const std::string& table, const std::string& columns,
-                        const std::string& newer) {
+Result<void> copy_of_host(Connection& from, Connection& to, std::string_view host, const std::string& table,
+                          const std::string& columns, const std::string& newer) {
   const int count = count_columns(columns);
   std::string updates;
   for (std::size_t at = 0; at < columns.size();) {
@@ -43,7 +43,7 @@ Result<void> copy_keyed(Connection& from, Connection& to, const std::string& tab
     updates += (updates.empty() ? "" : ", ") + column + " = excluded." + column;
     at = end + 2;
   }
-  TRY(Query rows, from.query("SELECT " + columns + " FROM " + table));
+  TRY(Query rows, from.query("SELECT " + columns + " FROM " + table + " WHERE host = ?", host));
   for (;;) {
     TRY(const bool row, rows.next());
     if (!row) return {};
@@ -65,8 +65,7 @@ Result<void> copy_run(Connection& from, std::string_view run, Connection& to) {
   {
     TRY(Query facts, from.query("SELECT " + columns + " FROM run WHERE key = ?", *old_key));
     CHECK(facts.next());
-    TRY(Query insert,
-        to.query("INSERT INTO run (" + columns + ") VALUES (" + placeholders(count) + ") RETURNING key"));
+    TRY(Query insert, to.query("INSERT INTO run (" + columns + ") VALUES (" + placeholders(count) + ") RETURNING key"));
     for (int column = 0; column < count; ++column) insert.bind_column(column + 1, facts, column);
     CHECK(insert.next());
     new_key = insert.i64(0);
@@ -75,10 +74,22 @@ Result<void> copy_run(Connection& from, std::string_view run, Connection& to) {
   return {};
 }
 
-Result<void> copy_floors(Connection& from, Connection& to) {
-  CHECK(copy_keyed(from, to, "floor", "host, device, watts, method, windows, learnt_wall_ns", "learnt_wall_ns"));
-  return copy_keyed(from, to, "calibration",
-                    "host, device, sensor, gain, offset_watts, relative_uncertainty, source, made_wall_ns", "made_wall_ns");
+Result<std::vector<std::string>> hosts_with_floors(Connection& from) {
+  TRY(Query query, from.query("SELECT host FROM floor UNION SELECT host FROM calibration"));
+  std::vector<std::string> hosts;
+  for (;;) {
+    TRY(const bool row, query.next());
+    if (!row) return hosts;
+    hosts.push_back(query.text(0));
+  }
+}
+
+Result<void> copy_floors(Connection& from, std::string_view host, Connection& to) {
+  CHECK(
+      copy_of_host(from, to, host, "floor", "host, device, watts, method, windows, learnt_wall_ns", "learnt_wall_ns"));
+  return copy_of_host(from, to, host, "calibration",
+                      "host, device, sensor, gain, offset_watts, relative_uncertainty, source, made_wall_ns",
+                      "made_wall_ns");
 }
 
 }  // namespace everywatt

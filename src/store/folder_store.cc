@@ -18,7 +18,8 @@ bool is_file(const std::filesystem::path& path) {
 }
 
 std::unexpected<Error> no_such_run(std::string_view reference, const std::filesystem::path& path) {
-  return fail(Errc::absent, "no run '" + std::string{reference} + "' in " + path.string() + " (everywatt ls lists them)");
+  return fail(Errc::absent,
+              "no run '" + std::string{reference} + "' in " + path.string() + " (everywatt ls lists them)");
 }
 
 bool newer(const FoundRun& a, const FoundRun& b) { return a.recorded_wall > b.recorded_wall; }
@@ -59,9 +60,7 @@ Result<std::unique_ptr<Store>> FolderStore::open(const std::filesystem::path& pa
   return std::unique_ptr<Store>{std::move(store)};
 }
 
-Journal FolderStore::journal() const {
-  return form_ == StoreForm::one_file ? Journal::write_ahead : Journal::rollback;
-}
+Journal FolderStore::journal() const { return form_ == StoreForm::one_file ? Journal::write_ahead : Journal::rollback; }
 
 std::filesystem::path FolderStore::run_file(std::string_view run) const {
   return path_.parent_path() / "runs" / (file_name_of(run) + ".db");
@@ -71,9 +70,7 @@ std::filesystem::path FolderStore::floors_file(std::string_view host) const {
   return path_.parent_path() / "runs" / ("floors-" + file_name_of(host) + ".db");
 }
 
-std::vector<std::filesystem::path> FolderStore::run_files() const {
-  return databases_in(path_.parent_path() / "runs");
-}
+std::vector<std::filesystem::path> FolderStore::run_files() const { return databases_in(path_.parent_path() / "runs"); }
 
 Result<LedgerFile*> FolderStore::file_at(const std::filesystem::path& path) {
   if (const auto found = open_.find(path); found != open_.end()) {
@@ -164,13 +161,17 @@ Result<void> FolderStore::remove(std::string_view run) {
   return {};
 }
 
+Result<LedgerFile*> FolderStore::floors_of(std::string_view host) {
+  return file_at(form_ == StoreForm::one_file ? path_ : floors_file(host));
+}
+
 Result<void> FolderStore::put_floor(const LearntFloor& floor) {
-  TRY(LedgerFile* const file, file_at(form_ == StoreForm::one_file ? path_ : floors_file(floor.host)));
+  TRY(LedgerFile* const file, floors_of(floor.host));
   return file->put_floor(floor);
 }
 
 Result<void> FolderStore::put_calibration(const Calibration& calibration) {
-  TRY(LedgerFile* const file, file_at(form_ == StoreForm::one_file ? path_ : floors_file(calibration.host)));
+  TRY(LedgerFile* const file, floors_of(calibration.host));
   return file->put_calibration(calibration);
 }
 
@@ -229,8 +230,9 @@ Result<std::vector<LearntFloor>> FolderStore::floors(std::string_view host) {
     TRY(LedgerFile* const file, file_at(path));
     TRY(auto some, file->floors(host));
     for (LearntFloor& floor : some) {
-      keep_newest(floors, std::move(floor), [](const auto& f) { return f.device; },
-                  [](const auto& f) { return f.learnt_wall; });
+      keep_newest(
+          floors, std::move(floor), [](const auto& f) { return f.device; },
+          [](const auto& f) { return f.learnt_wall; });
     }
   }
   return floors;
@@ -249,8 +251,9 @@ Result<std::vector<Calibration>> FolderStore::calibrations(std::string_view host
     TRY(LedgerFile* const file, file_at(path));
     TRY(auto some, file->calibrations(host));
     for (Calibration& calibration : some) {
-      keep_newest(calibrations, std::move(calibration), [](const auto& c) { return std::pair{c.device, c.sensor}; },
-                  [](const auto& c) { return c.made_wall; });
+      keep_newest(
+          calibrations, std::move(calibration), [](const auto& c) { return std::pair{c.device, c.sensor}; },
+          [](const auto& c) { return c.made_wall; });
     }
   }
   return calibrations;

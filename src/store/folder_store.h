@@ -55,13 +55,15 @@ class FolderStore final : public Store {
   [[nodiscard]] std::filesystem::path floors_file(std::string_view host) const;
   [[nodiscard]] std::vector<std::filesystem::path> run_files() const;
   Result<LedgerFile*> file_at(const std::filesystem::path& path);
-  Result<LedgerFile*> ledger();                       // made where there is none
-  Result<LedgerFile*> file_for(std::string_view run);  // where a run is, or is to be written
-  Result<LedgerFile*> file_of(std::string_view run);   // Errc::absent: in none
+  Result<LedgerFile*> ledger();                          // made where there is none
+  Result<LedgerFile*> file_for(std::string_view run);    // where a run is, or is to be written
+  Result<LedgerFile*> file_of(std::string_view run);     // Errc::absent: in none
+  Result<LedgerFile*> floors_of(std::string_view host);  // where a host's floors and calibrations are written
   // Calls `visit` with the ledger, if there is one, then with every run's file.
   Result<void> visit_files(const std::function<Result<void>(LedgerFile&)>& visit);
   Result<std::size_t> fold_own_files();
   Result<void> take_file(const std::filesystem::path& from, std::set<std::string>& taken);
+  Result<void> take_floors(Connection& from);
   void close(const std::filesystem::path& path) { open_.erase(path); }
 
   std::filesystem::path path_;

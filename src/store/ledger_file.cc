@@ -35,7 +35,7 @@ Result<void> check_times(std::string_view run, const RunDelta::Points& points, s
 
 // 0: no such file.
 std::uint64_t inode_of(const std::filesystem::path& path) {
-  struct stat status {};
+  struct stat status{};
   return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
@@ -43,14 +43,16 @@ bool is_over(const PendingRun& run) { return run.facts && run.facts->status != R
 
 Result<void> write_floors(Connection& db, const Pending& pending) {
   for (const auto& [key, floor] : pending.floors) {
-    CHECK(db.run("INSERT OR REPLACE INTO floor (host, device, watts, method, windows, learnt_wall_ns) "
-                 "VALUES (?, ?, ?, ?, ?, ?)",
-                 floor.host, floor.device, floor.watts, floor.method, floor.windows, floor.learnt_wall));
+    CHECK(
+        db.run("INSERT OR REPLACE INTO floor (host, device, watts, method, windows, learnt_wall_ns) "
+               "VALUES (?, ?, ?, ?, ?, ?)",
+               floor.host, floor.device, floor.watts, floor.method, floor.windows, floor.learnt_wall));
   }
   for (const auto& [key, c] : pending.calibrations) {
-    CHECK(db.run("INSERT OR REPLACE INTO calibration (host, device, sensor, gain, offset_watts, relative_uncertainty, "
-                 "source, made_wall_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                 c.host, c.device, c.sensor, c.gain, c.offset_watts, c.relative_uncertainty, c.source, c.made_wall));
+    CHECK(
+        db.run("INSERT OR REPLACE INTO calibration (host, device, sensor, gain, offset_watts, relative_uncertainty, "
+               "source, made_wall_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+               c.host, c.device, c.sensor, c.gain, c.offset_watts, c.relative_uncertainty, c.source, c.made_wall));
   }
   return {};
 }
@@ -79,7 +81,8 @@ LedgerFile::~LedgerFile() {
 Result<void> LedgerFile::check_writable() const {
   if (!db_->is_read_only()) return {};
   const std::string where = db_->path().string();
-  return fail(Errc::denied, "write " + where + ": it may only be read: make it and its folder writable, or set "
+  return fail(Errc::denied, "write " + where +
+                                ": it may only be read: make it and its folder writable, or set "
                                 "EVERYWATT_DB to a file that is");
 }
 
@@ -117,7 +120,8 @@ Result<void> LedgerFile::append(std::string_view run, const RunDelta& delta) {
       const SeriesKey key{.device = points.device, .track = points.track};
       std::optional<Nanoseconds> last;
       if (const auto before = open->find(key); before != open->end()) last = before->second.last;
-      if (const auto before = pending->series.find(key); before != pending->series.end()) last = before->second.back().time;
+      if (const auto before = pending->series.find(key); before != pending->series.end())
+        last = before->second.back().time;
       CHECK(check_times(run, points, last));
       more += points.points.size();
     }
@@ -224,11 +228,11 @@ Result<void> LedgerFile::take_run(Connection& from, std::string_view run) {
   return in_transaction([&] { return copy_run(from, run, *db_); });
 }
 
-Result<void> LedgerFile::take_floors(Connection& from) {
+Result<void> LedgerFile::take_floors(Connection& from, std::string_view host) {
   CHECK(check_writable());
   CHECK(commit());
   TRY(const Snapshot snapshot, Snapshot::take(from));
-  return in_transaction([&] { return copy_floors(from, *db_); });
+  return in_transaction([&] { return copy_floors(from, host, *db_); });
 }
 
 Result<bool> LedgerFile::has(std::string_view run) {

@@ -53,10 +53,10 @@ class LedgerFile {
   Result<std::vector<LearntFloor>> floors(std::string_view host);
   Result<std::vector<Calibration>> calibrations(std::string_view host);
 
-  // Copies a run of another file, which must not be here yet; the floors and
+  // Copies a run of another file, which must not be here yet; a host's floors and
   // calibrations of another file, where they are newer than ours. Commits.
   Result<void> take_run(Connection& from, std::string_view run);
-  Result<void> take_floors(Connection& from);
+  Result<void> take_floors(Connection& from, std::string_view host);
   Result<std::size_t> drop_series_before(Nanoseconds wall);
 
   [[nodiscard]] Connection& connection() { return *db_; }

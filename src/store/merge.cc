@@ -1,6 +1,7 @@
 // FolderStore::merge: the runs of another ledger, or our own single-run files.
 #include <algorithm>
 
+#include "store/copy_rows.h"
 #include "store/file_names.h"
 #include "store/file_opening.h"
 #include "store/folder_store.h"
@@ -48,8 +49,17 @@ Result<void> FolderStore::take_file(const std::filesystem::path& from, std::set<
     CHECK(file->take_run(source, id));
     taken.insert(id);
   }
-  TRY(LedgerFile* const floors, form_ == StoreForm::one_file ? ledger() : file_at(floors_file("merged")));
-  return floors->take_floors(source);
+  return take_floors(source);
+}
+
+// Each host's to where they are looked for.
+Result<void> FolderStore::take_floors(Connection& source) {
+  TRY(const auto hosts, hosts_with_floors(source));
+  for (const std::string& host : hosts) {
+    TRY(LedgerFile* const file, floors_of(host));
+    CHECK(file->take_floors(source, host));
+  }
+  return {};
 }
 
 Result<std::size_t> FolderStore::fold_own_files() {
@@ -70,7 +80,8 @@ Result<std::size_t> FolderStore::fold_own_files() {
         CHECK(target->take_run(source, summary.run.id));
         ++count;
       }
-      CHECK(target->take_floors(source));
+      TRY(const auto hosts, hosts_with_floors(source));
+      for (const std::string& host : hosts) CHECK(target->take_floors(source, host));
     }
     if (!is_done) continue;
     close(path);

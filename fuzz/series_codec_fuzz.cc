@@ -68,10 +68,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view bytes{reinterpret_cast<const char*>(data) + 1, size - 1};
   switch (data[0] % 3) {
-    case 0: decode(bytes); break;
-    case 1: unpack(bytes); break;
+    case 0:
+      decode(bytes);
+      break;
+    case 1:
+      unpack(bytes);
+      break;
     default:
-      if (const auto points = series_of(bytes); !points.empty() && points.size() <= kMostChunkPoints) must_come_back(points);
+      if (const auto points = series_of(bytes); !points.empty() && points.size() <= kMostChunkPoints)
+        must_come_back(points);
   }
   return 0;
 }

@@ -135,7 +135,7 @@ Result<std::string> set_aside(const std::filesystem::path& path, Journal journal
   const Fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (!file) return errno == ENOENT ? Result<std::string>{""} : fail_errno(errno, "set aside " + path.string());
   ::flock(file.get(), LOCK_EX);
-  struct stat ours {}, named {};
+  struct stat ours{}, named{};
   if (::fstat(file.get(), &ours) != 0 || ::stat(path.c_str(), &named) != 0 || ours.st_ino != named.st_ino) return "";
   if (!is_damaged(path, journal)) return "";
   std::string time = iso_time(now_wall);
@@ -157,7 +157,8 @@ Result<std::string> set_aside(const std::filesystem::path& path, Journal journal
 Result<Connection> open_ledger_database(const std::filesystem::path& path, Journal journal, Nanoseconds now_wall,
                                         std::vector<std::string>& notices) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return fail(Errc::misuse, path.string() + " is a folder, not a ledger");
+  if (std::filesystem::is_directory(path, ignored))
+    return fail(Errc::misuse, path.string() + " is a folder, not a ledger");
   for (int attempt = 0;; ++attempt) {
     if (!is_there(path)) CHECK(make_database(path, journal));
     auto db = open_ready(path, journal, notices);

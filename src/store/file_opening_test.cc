@@ -12,9 +12,9 @@
 namespace everywatt {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::must;
 using testing::run_named;
-using ::testing::HasSubstr;
 
 std::vector<std::filesystem::path> set_aside_in(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> found;

@@ -9,8 +9,8 @@
 namespace everywatt {
 namespace {
 
-using testing::must;
 using ::testing::ElementsAreArray;
+using testing::must;
 
 using Columns = std::vector<std::pair<std::string, std::string>>;  // name, type
 
@@ -35,8 +35,9 @@ std::map<std::string, Columns> real_tables() {
   must(place.open());
   Connection db = must(Connection::open(place.path(), Connection::Access::read_only));
   std::map<std::string, Columns> tables;
-  Query query = must(db.query("SELECT t.name, c.name, c.type FROM sqlite_schema AS t, pragma_table_info(t.name) AS c "
-                              "WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, c.cid"));
+  Query query =
+      must(db.query("SELECT t.name, c.name, c.type FROM sqlite_schema AS t, pragma_table_info(t.name) AS c "
+                    "WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, c.cid"));
   while (must(query.next())) tables[query.text(0)].emplace_back(query.text(1), query.text(2));
   return tables;
 }
@@ -71,7 +72,8 @@ TEST(StoreFormat, TheListsOfColumnsAreTheTables) {
   EXPECT_THAT(sorted_names(std::string{"key, "} + kRunColumns), ElementsAreArray(sorted_names(real["run"])));
   std::size_t with_run = 0;
   for (const auto& [table, columns] : real) {
-    with_run += static_cast<std::size_t>(std::ranges::count(columns, "run", &std::pair<std::string, std::string>::first));
+    with_run +=
+        static_cast<std::size_t>(std::ranges::count(columns, "run", &std::pair<std::string, std::string>::first));
   }
   EXPECT_EQ(with_run, kRunTables.size());
   for (const RunTable& table : kRunTables) {

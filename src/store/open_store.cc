@@ -29,7 +29,7 @@ constexpr std::array<std::uint32_t, 14> kNetworkFileSystems = {
 };
 
 bool is_on_network(std::filesystem::path path) {
-  struct statfs system {};
+  struct statfs system{};
   // The folder may not be there yet: then the nearest that is.
   while (::statfs(path.c_str(), &system) != 0) {
     if (!path.has_parent_path() || path == path.parent_path()) return false;

@@ -6,7 +6,8 @@ namespace everywatt {
 
 void PendingRun::take(const RunDelta& delta) {
   for (const DeviceRecord& record : delta.devices) {
-    const auto same = std::ranges::find(devices, record.device.id, [](const DeviceRecord& d) -> const std::string& { return d.device.id; });
+    const auto same = std::ranges::find(devices, record.device.id,
+                                        [](const DeviceRecord& d) -> const std::string& { return d.device.id; });
     if (same == devices.end()) {
       devices.push_back(record);
     } else {

@@ -46,8 +46,9 @@ Result<std::filesystem::path> own_temporary_folder() {
   std::filesystem::path parent = variable("TMPDIR");
   if (!parent.is_absolute()) parent = "/tmp";
   const auto folder = parent / ("everywatt-" + std::to_string(::geteuid()));
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno(errno, "make the folder " + folder.string());
-  struct stat status {};
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    return fail_errno(errno, "make the folder " + folder.string());
+  struct stat status{};
   if (::lstat(folder.c_str(), &status) != 0) return fail_errno(errno, "look at " + folder.string());
   if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 0022) != 0) {
     return fail(Errc::denied, folder.string() + " is not this user's own folder: set EVERYWATT_DB to a file that is");

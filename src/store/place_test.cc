@@ -11,8 +11,8 @@
 namespace everywatt {
 namespace {
 
-using testing::must;
 using ::testing::HasSubstr;
+using testing::must;
 
 // The variables that decide, put back afterwards.
 class DefaultPlace : public ::testing::Test {
@@ -26,7 +26,8 @@ class DefaultPlace : public ::testing::Test {
     ::setenv("TMPDIR", tree_.root().c_str(), 1);
   }
   void TearDown() override {
-    for (const auto& [name, value] : before_) value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
+    for (const auto& [name, value] : before_)
+      value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
   }
   static void set(const char* name, const std::string& value) { ::setenv(name, value.c_str(), 1); }
 
@@ -69,7 +70,7 @@ TEST_F(DefaultPlace, WithoutAHomeIsOursAloneAndSaysSo) {
     EXPECT_EQ(place.path, folder / "everywatt.db");
     ASSERT_TRUE(place.notice) << home;
     EXPECT_THAT(*place.notice, HasSubstr(folder.string()));
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(::stat(folder.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777, 0700u);
   }

@@ -47,9 +47,7 @@ Fit fit_of(Shape shape, const StraightLine& line) {
   return {shape, clamped(std::ldexp(line.offset, kLineBits)), clamped(std::ldexp(line.slope, kLineBits))};
 }
 
-std::vector<double> reals_of(std::span<const std::uint64_t> numbers) {
-  return {numbers.begin(), numbers.end()};
-}
+std::vector<double> reals_of(std::span<const std::uint64_t> numbers) { return {numbers.begin(), numbers.end()}; }
 
 Fit line_fit(std::span<const std::uint64_t> numbers) {
   std::vector<double> index(numbers.size());

@@ -37,7 +37,7 @@ struct Fit {
   std::int64_t slope = 0;   // line, grid: in 1/65536 an index; rate, step_rate: rise in 1/256 over the chunk's length
 };
 
-void put_fit(std::string& out, const Fit& fit);             // without its shape
+void put_fit(std::string& out, const Fit& fit);  // without its shape
 std::optional<Fit> read_fit(ByteReader& in, Shape shape);
 
 // Fits every shape that suits. `times` are offsets from the first of the
@@ -60,8 +60,8 @@ class Predictor {
   std::uint64_t last_ = 0;
   std::uint64_t last_step_ = 0;
   std::uint64_t last_time_ = 0;
-  Wide line_ = 0;         // the line at the next index, in 1/65536
-  Wide multiplier_ = 0;   // rise over length, times 2^shift_
+  Wide line_ = 0;        // the line at the next index, in 1/65536
+  Wide multiplier_ = 0;  // rise over length, times 2^shift_
   unsigned shift_ = 0;
 };
 
@@ -69,21 +69,27 @@ class Predictor {
 
 // multiplier × time + offset, scaled back; modulo 2^128, for what a damaged head may ask.
 inline std::uint64_t Predictor::rise_over(std::uint64_t time, std::int64_t offset) const {
-  const auto scaled = static_cast<WideUnsigned>(multiplier_) * time +
-                      static_cast<WideUnsigned>(Wide{offset} * (Wide{1} << shift_));
+  const auto scaled =
+      static_cast<WideUnsigned>(multiplier_) * time + static_cast<WideUnsigned>(Wide{offset} * (Wide{1} << shift_));
   return static_cast<std::uint64_t>(static_cast<Wide>(scaled) >> (shift_ + kRateBits));
 }
 
 inline std::uint64_t Predictor::predict(std::uint64_t time) const {
   const auto centre = static_cast<std::uint64_t>(fit_.centre);
   switch (fit_.shape) {
-    case Shape::level: return centre;
-    case Shape::step: return last_ + centre;
-    case Shape::step_of_step: return last_ + last_step_ + centre;
+    case Shape::level:
+      return centre;
+    case Shape::step:
+      return last_ + centre;
+    case Shape::step_of_step:
+      return last_ + last_step_ + centre;
     case Shape::line:
-    case Shape::grid: return static_cast<std::uint64_t>(line_ >> kLineBits);
-    case Shape::rate: return rise_over(time, fit_.centre);
-    case Shape::step_rate: return last_ + centre + rise_over(time - last_time_, 0);
+    case Shape::grid:
+      return static_cast<std::uint64_t>(line_ >> kLineBits);
+    case Shape::rate:
+      return rise_over(time, fit_.centre);
+    case Shape::step_rate:
+      return last_ + centre + rise_over(time - last_time_, 0);
   }
   return 0;
 }
@@ -94,7 +100,8 @@ inline void Predictor::learn(std::uint64_t number, std::uint64_t time) {
   last_time_ = time;
   if (fit_.shape != Shape::line && fit_.shape != Shape::grid) return;
   if (fit_.shape == Shape::grid && fit_.slope > 0) {
-    const Wide strayed = Wide{static_cast<std::int64_t>(number - static_cast<std::uint64_t>(line_ >> kLineBits))} * 65536;
+    const Wide strayed =
+        Wide{static_cast<std::int64_t>(number - static_cast<std::uint64_t>(line_ >> kLineBits))} * 65536;
     if (2 * strayed >= fit_.slope || -2 * strayed >= fit_.slope) {
       const Wide half = fit_.slope / 2;
       line_ += (strayed + (strayed < 0 ? -half : half)) / fit_.slope * fit_.slope;

@@ -14,7 +14,8 @@ Result<void> put_device(Connection& db, std::int64_t run, const DeviceRecord& re
   return db.run(
       "INSERT OR REPLACE INTO device (run, name, kind, model, parent, follows, cpus, includes_memory, counted, method, "
       "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, observed_ns, busy_ns, "
-      "reserved_ns, utilisation_known, flags, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "reserved_ns, utilisation_known, flags, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?)",
       run, name, to_string(record.device.kind), record.device.model, record.device.parent, record.device.follows,
       fact_text(record.device.cpus), record.device.includes_memory, record.counted, method, record.sensor,
       record.correlation, record.measured, record.uncertainty_random, record.uncertainty_systematic, record.observed,
@@ -32,17 +33,19 @@ Result<void> put_entries(Connection& db, std::int64_t run, const std::map<EntryK
   for (const auto& [key, energy] : entries) {
     TRY(const std::int64_t device, number_of(db, run, key.device));
     TRY(const std::int64_t phase, number_of(db, run, key.phase));
-    CHECK(db.run("INSERT INTO entry (run, device, phase, account, minute, energy_uj) VALUES (?, ?, ?, ?, ?, ?) "
-                 "ON CONFLICT DO UPDATE SET energy_uj = energy_uj + excluded.energy_uj",
-                 run, device, phase, static_cast<int>(key.account), key.minute, energy));
+    CHECK(
+        db.run("INSERT INTO entry (run, device, phase, account, minute, energy_uj) VALUES (?, ?, ?, ?, ?, ?) "
+               "ON CONFLICT DO UPDATE SET energy_uj = energy_uj + excluded.energy_uj",
+               run, device, phase, static_cast<int>(key.account), key.minute, energy));
     Sum& sum = sums[device];
     sum.booked += energy;
     if (key.account == Account::busy || key.account == Account::idle) sum.charged += energy;
   }
   for (const auto& [device, sum] : sums) {
-    CHECK(db.run("INSERT INTO device_sum (run, name, charged_uj, booked_uj) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                 "SET charged_uj = charged_uj + excluded.charged_uj, booked_uj = booked_uj + excluded.booked_uj",
-                 run, device, sum.charged, sum.booked));
+    CHECK(
+        db.run("INSERT INTO device_sum (run, name, charged_uj, booked_uj) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+               "SET charged_uj = charged_uj + excluded.charged_uj, booked_uj = booked_uj + excluded.booked_uj",
+               run, device, sum.charged, sum.booked));
   }
   return {};
 }
@@ -97,8 +100,8 @@ Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds rec
                 run.started.steady, run.started.wall, ended, ended_wall, fact_text(run.tags), fact_text(run.metrics),
                 run.boundary, run.host, run.usage.cpu_time, run.usage.peak_memory_bytes, run.usage.disk_read_bytes,
                 run.usage.disk_written_bytes, fact_text(run.usage.network), run.usage.method, run.overhead.cpu_time,
-                run.overhead.peak_rss_bytes, run.overhead.marks_dropped, run.supervisor.pid,
-                run.supervisor.start_ticks, run.supervisor.boot_id, fact_text(run.notices), fact_text(run.environment)));
+                run.overhead.peak_rss_bytes, run.overhead.marks_dropped, run.supervisor.pid, run.supervisor.start_ticks,
+                run.supervisor.boot_id, fact_text(run.notices), fact_text(run.environment)));
   return *key;
 }
 

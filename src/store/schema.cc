@@ -175,9 +175,9 @@ Result<void> migrate(Connection& db, std::span<const char* const> steps) {
   TRY(const auto version, db.number("PRAGMA user_version"));
   const auto here = static_cast<std::int64_t>(steps.size());
   if (version.value_or(0) > here) {
-    return fail(Errc::io, db.path().string() + " was written by a newer everywatt (format " +
-                                  std::to_string(*version) + ", this one knows " + std::to_string(here) +
-                                  "): use that one, or set EVERYWATT_DB to another file");
+    return fail(Errc::io, db.path().string() + " was written by a newer everywatt (format " + std::to_string(*version) +
+                              ", this one knows " + std::to_string(here) +
+                              "): use that one, or set EVERYWATT_DB to another file");
   }
   if (version == here) return {};
   CHECK(db.execute("BEGIN IMMEDIATE"));

@@ -42,7 +42,8 @@ inline constexpr std::array kRunTables = {
 
 // The columns of `run` but its key.
 inline constexpr const char* kRunColumns =
-    "id, recorded_wall_ns, name, project, model, model_version, origin, status, parent, command, exit_status, ended_by, "
+    "id, recorded_wall_ns, name, project, model, model_version, origin, status, parent, command, exit_status, "
+    "ended_by, "
     "started_ns, started_wall_ns, ended_ns, ended_wall_ns, tags, metrics, boundary, host, cpu_ns, peak_memory_bytes, "
     "disk_read_bytes, disk_written_bytes, network, usage_method, overhead_cpu_ns, overhead_peak_rss_bytes, "
     "marks_dropped, supervisor_pid, supervisor_start_ticks, supervisor_boot_id, notices, environment, total_uj, "

@@ -49,8 +49,7 @@ struct Cost {
 // What the residuals will cost, near enough to choose a shape by.
 Cost cost_of(const Fit& fit, const Numbers& numbers, const Numbers& times) {
   std::array<std::uint32_t, 65> octaves{};
-  for_each_residual(fit, numbers, times,
-                    [&](std::int64_t residual) { ++octaves[ResidualModel::octave_of(residual)]; });
+  for_each_residual(fit, numbers, times, [&](std::int64_t residual) { ++octaves[ResidualModel::octave_of(residual)]; });
   std::string head;
   put_fit(head, fit);
   Cost cost{.bits = 8.0 * static_cast<double>(head.size()), .largest = 0};
@@ -100,7 +99,8 @@ void put_column(std::string& out, const Column& column) {
 
 std::optional<Column> read_column(ByteReader& in) {
   const auto first = in.byte();
-  if (!first || (*first & kShapeBits) >= kShapes || (*first & ~(kShapeBits | kScaled | kExact)) != 0) return std::nullopt;
+  if (!first || (*first & kShapeBits) >= kShapes || (*first & ~(kShapeBits | kScaled | kExact)) != 0)
+    return std::nullopt;
   Column column;
   if (*first & kScaled) {
     const auto scale = in.varint();
@@ -175,7 +175,8 @@ Numbers decode_numbers(RangeDecoder& coder, const Column& column, std::size_t co
 // Turns what was divided back; false: it does not fit in 64 bits.
 bool multiply(Numbers& numbers, std::uint64_t scale) {
   if (scale == 1) return true;
-  return std::ranges::all_of(numbers, [scale](std::uint64_t& number) { return !__builtin_mul_overflow(number, scale, &number); });
+  return std::ranges::all_of(
+      numbers, [scale](std::uint64_t& number) { return !__builtin_mul_overflow(number, scale, &number); });
 }
 
 std::unexpected<Error> damaged() { return fail(Errc::malformed, "a chunk of a series is damaged"); }

@@ -25,12 +25,18 @@ Points through_chunk(const Points& points) {
 // Numbers of every size, equal ones, extremes, steps and runs: what no sensor gives.
 std::int64_t wild_number(Chance& chance) {
   switch (chance() % 6) {
-    case 0: return 0;
-    case 1: return static_cast<std::int64_t>(chance());
-    case 2: return static_cast<std::int64_t>(chance()) >> (chance() % 64);
-    case 3: return chance() % 2 ? INT64_MIN : INT64_MAX;
-    case 4: return static_cast<std::int64_t>(chance() % 3) - 1;
-    default: return 1'000'000;
+    case 0:
+      return 0;
+    case 1:
+      return static_cast<std::int64_t>(chance());
+    case 2:
+      return static_cast<std::int64_t>(chance()) >> (chance() % 64);
+    case 3:
+      return chance() % 2 ? INT64_MIN : INT64_MAX;
+    case 4:
+      return static_cast<std::int64_t>(chance() % 3) - 1;
+    default:
+      return 1'000'000;
   }
 }
 
@@ -146,9 +152,14 @@ TEST(SeriesCodec, AnyBytesGivePointsOrAreMalformed) {
     for (std::uint64_t change = 0; change <= chance() % 4; ++change) {
       const std::size_t at = chance() % bytes.size();
       switch (chance() % 3) {
-        case 0: bytes[at] = static_cast<char>(chance()); break;
-        case 1: bytes.resize(at + 1); break;
-        default: bytes.insert(at, 1, static_cast<char>(chance()));
+        case 0:
+          bytes[at] = static_cast<char>(chance());
+          break;
+        case 1:
+          bytes.resize(at + 1);
+          break;
+        default:
+          bytes.insert(at, 1, static_cast<char>(chance()));
       }
     }
     Points decoded;
@@ -167,7 +178,9 @@ TEST(SeriesCodec, AnyBytesGivePointsOrAreMalformed) {
 TEST(SeriesCodec, EveryTruncationIsMalformed) {
   Points points;
   Chance chance{7};
-  for (std::int64_t i = 0; i < 100; ++i) points.push_back({i * 1000 + static_cast<std::int64_t>(chance() % 100), static_cast<std::int64_t>(chance() % 1000)});
+  for (std::int64_t i = 0; i < 100; ++i)
+    points.push_back(
+        {i * 1000 + static_cast<std::int64_t>(chance() % 100), static_cast<std::int64_t>(chance() % 1000)});
   const auto chunk = *encode_chunk(points);
   for (std::size_t size = 0; size < chunk.size(); ++size) {
     Points decoded;

@@ -17,7 +17,8 @@ struct TailSection {
 };
 
 std::unexpected<Error> damaged_series(const Connection& db) {
-  return fail(Errc::malformed, db.path().string() + ": a series is damaged; the run's other figures are not touched by it");
+  return fail(Errc::malformed,
+              db.path().string() + ": a series is damaged; the run's other figures are not touched by it");
 }
 
 std::optional<TailSection> read_section(ByteReader& reader) {
@@ -130,8 +131,8 @@ Result<void> write_series(Connection& db, std::int64_t run, const SeriesWrite& w
   for (const SeriesWrite::Chunk& chunk : write.chunks) {
     TRY(const std::int64_t device, number_of(db, run, chunk.key.device));
     CHECK(db.run("INSERT INTO chunk (run, device, track, first_ns, last_ns, points, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                 run, device, static_cast<int>(chunk.key.track), chunk.first, chunk.last,
-                 std::uint64_t{chunk.points}, Blob{chunk.data}));
+                 run, device, static_cast<int>(chunk.key.track), chunk.first, chunk.last, std::uint64_t{chunk.points},
+                 Blob{chunk.data}));
   }
   if (write.folded_through) {
     CHECK(db.run("DELETE FROM tail WHERE run = ? AND number <= ?", run, *write.folded_through));
@@ -146,8 +147,9 @@ Result<void> write_series(Connection& db, std::int64_t run, const SeriesWrite& w
     put_varint(data, std::uint64_t{packed.size()});
     data += packed;
   }
-  return db.run("INSERT INTO tail (run, number, data) SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM tail WHERE run = ?1",
-                run, Blob{data});
+  return db.run(
+      "INSERT INTO tail (run, number, data) SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM tail WHERE run = ?1", run,
+      Blob{data});
 }
 
 Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, const SeriesKey& key,
@@ -173,17 +175,19 @@ Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, c
 }
 
 Result<std::optional<Nanoseconds>> first_chunk(Connection& db, std::int64_t run, const SeriesKey& key) {
-  return db.number("SELECT min(first_ns) FROM chunk JOIN name ON name.run = chunk.run AND number = device "
-                   "WHERE chunk.run = ? AND text = ? AND track = ?",
-                   run, key.device, static_cast<int>(key.track));
+  return db.number(
+      "SELECT min(first_ns) FROM chunk JOIN name ON name.run = chunk.run AND number = device "
+      "WHERE chunk.run = ? AND text = ? AND track = ?",
+      run, key.device, static_cast<int>(key.track));
 }
 
 Result<std::size_t> delete_series_before(Connection& db, Nanoseconds wall) {
   std::vector<std::int64_t> runs;
   {
-    TRY(Query query, db.query("SELECT key FROM run WHERE ended_wall_ns < ? AND status <> 'running' AND "
-                              "(EXISTS (SELECT 1 FROM chunk WHERE run = key) OR EXISTS (SELECT 1 FROM tail WHERE run = key))",
-                              wall));
+    TRY(Query query,
+        db.query("SELECT key FROM run WHERE ended_wall_ns < ? AND status <> 'running' AND "
+                 "(EXISTS (SELECT 1 FROM chunk WHERE run = key) OR EXISTS (SELECT 1 FROM tail WHERE run = key))",
+                 wall));
     for (;;) {
       TRY(const bool row, query.next());
       if (!row) break;

@@ -3,9 +3,9 @@
 // series costs a walk over blocks and not over points.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <utility>
-#include <cstdint>
 #include <vector>
 
 #include "model/run.h"

@@ -20,23 +20,29 @@ std::unexpected<Error> fail_sqlite(sqlite3* db, int code, const std::filesystem:
   const int error = db ? sqlite3_system_errno(db) : 0;
   const std::string where = path.string();
   switch (code & 0xff) {
-    case SQLITE_FULL: return fail(Errc::io, "write " + where + ": the disk is full: free some space");
+    case SQLITE_FULL:
+      return fail(Errc::io, "write " + where + ": the disk is full: free some space");
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return fail(Errc::malformed, where + " is damaged: " + sqlite3_errstr(code));
+    case SQLITE_NOTADB:
+      return fail(Errc::malformed, where + " is damaged: " + sqlite3_errstr(code));
     case SQLITE_READONLY:
-    case SQLITE_PERM: return fail(Errc::denied, "write " + where + ": it may only be read: " + advice(path));
+    case SQLITE_PERM:
+      return fail(Errc::denied, "write " + where + ": it may only be read: " + advice(path));
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return fail(Errc::io, where + " is in use by another program: try again");
+    case SQLITE_LOCKED:
+      return fail(Errc::io, where + " is in use by another program: try again");
     case SQLITE_CANTOPEN:
       if (error == EACCES || error == EROFS || error == EPERM)
-        return fail(Errc::denied, "open " + where + ": " + std::generic_category().message(error) + ": " + advice(path));
+        return fail(Errc::denied,
+                    "open " + where + ": " + std::generic_category().message(error) + ": " + advice(path));
       break;
     case SQLITE_IOERR:
       // The system's reason is not always passed on; a write that fails without one met a quota or a limit.
       if (error == ENOSPC || error == EDQUOT || error == EFBIG || (code == SQLITE_IOERR_WRITE && error == 0))
         return fail(Errc::io, "write " + where + ": no space left for it: free some space or raise the quota");
       break;
-    default: break;
+    default:
+      break;
   }
   std::string why = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
   if (error != 0) why += " (" + std::generic_category().message(error) + ")";
@@ -138,8 +144,8 @@ Result<Query> Connection::prepare(std::string_view sql) {
   auto found = statements_.find(sql);
   if (found == statements_.end()) {
     sqlite3_stmt* statement = nullptr;
-    const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
-                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                        &statement, nullptr);
     if (code != SQLITE_OK) return fail_sqlite(db_.get(), code, *path_);
     found = statements_.emplace(std::string{sql}, statement).first;
   }

@@ -34,7 +34,8 @@ class Query {
  public:
   Query(sqlite3* db, sqlite3_stmt* statement, const std::filesystem::path* path)
       : db_{db}, statement_{statement}, path_{path} {}
-  Query(Query&& other) noexcept : db_{other.db_}, statement_{std::exchange(other.statement_, nullptr)}, path_{other.path_} {}
+  Query(Query&& other) noexcept
+      : db_{other.db_}, statement_{std::exchange(other.statement_, nullptr)}, path_{other.path_} {}
   Query& operator=(Query&&) = delete;
   ~Query();
 

@@ -35,7 +35,7 @@ struct LearntFloor {
   std::string host;
   std::string device;
   double watts = 0;
-  std::string method = {};  // envelope, regression, prior
+  std::string method = {};    // envelope, regression, prior
   std::uint64_t windows = 0;  // how many observations stand behind it
   Nanoseconds learnt_wall = 0;
 };
@@ -98,7 +98,7 @@ enum class StoreForm {
 
 struct StoreOptions {
   StoreForm form = StoreForm::automatic;
-  bool create = true;  // else an absent store is Errc::absent
+  bool create = true;      // else an absent store is Errc::absent
   Clock* clock = nullptr;  // dates imports and what is set aside; null: the system's
 };
 

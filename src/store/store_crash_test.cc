@@ -17,10 +17,10 @@ namespace {
 
 using testing::device_named;
 using testing::entry_of;
+using ::testing::HasSubstr;
 using testing::must;
 using testing::points_of;
 using testing::run_named;
-using ::testing::HasSubstr;
 
 // Runs `work` in a process of its own; an exception is its exit status 1.
 pid_t in_child(const std::function<void()>& work) {
@@ -133,7 +133,8 @@ void fill_and_clear(testing::StorePlaceFixture& place, StoreForm form) {
   }
   if (committed) throw std::runtime_error("the disk never filled up");
   if (committed.error().code != Errc::io) throw std::runtime_error("not an io error: " + committed.error().what);
-  if (committed.error().what.find("no space left") == std::string::npos) throw std::runtime_error(committed.error().what);
+  if (committed.error().what.find("no space left") == std::string::npos)
+    throw std::runtime_error(committed.error().what);
   // Nothing acknowledged is lost, and what could not be written waits.
   if (must(store->list())[0].total != written - 1) throw std::runtime_error("acknowledged joules are missing");
   must(store->append("r1", {.entries = {entry_of("d", 1)}}));

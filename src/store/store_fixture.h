@@ -27,7 +27,8 @@ inline DeviceRecord device_named(std::string id) {
   return record;
 }
 
-inline Entry entry_of(std::string device, MicroJoules energy, Account account = Account::busy, std::int64_t minute = 7) {
+inline Entry entry_of(std::string device, MicroJoules energy, Account account = Account::busy,
+                      std::int64_t minute = 7) {
   return {.device = std::move(device), .phase = "train/epoch", .account = account, .minute = minute, .energy = energy};
 }
 

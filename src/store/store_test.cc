@@ -9,12 +9,12 @@ namespace everywatt {
 namespace {
 
 using testing::device_named;
+using ::testing::ElementsAre;
 using testing::entry_of;
+using ::testing::HasSubstr;
 using testing::must;
 using testing::points_of;
 using testing::run_named;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 class AnyStore : public ::testing::TestWithParam<StoreForm> {
  protected:
@@ -38,7 +38,9 @@ Run run_with_everything() {
   run.ended_by = "signal 9 (SIGKILL)";
   run.ended = Instant{.steady = 9 * kSecond, .wall = 1'004 * kSecond};
   run.tags = {{"lr", "0.1"}, {"", "empty key"}};
-  run.metrics = {{"loss", 0.1}, {"tiny", 5e-324}, {"big", 1.7976931348623157e308},
+  run.metrics = {{"loss", 0.1},
+                 {"tiny", 5e-324},
+                 {"big", 1.7976931348623157e308},
                  {"diverged", std::numeric_limits<double>::infinity()}};
   run.environment = {{"host", "node1"}, {"gpu", "H200"}};
   run.boundary = "node";
@@ -221,7 +223,8 @@ TEST_P(AnyStore, ReplacesFactsAndKeepsWhatBelongsToTheRun) {
 
 TEST_P(AnyStore, FindsByIdPrefixNameAndLast) {
   const auto store = open();
-  for (const auto& [id, name, started] : {std::tuple{"abc1", "train", 10}, {"abd2", "train", 30}, {"xyz3", "eval", 20}}) {
+  for (const auto& [id, name, started] :
+       {std::tuple{"abc1", "train", 10}, {"abd2", "train", 30}, {"xyz3", "eval", 20}}) {
     everywatt::Run run = run_named(id, started * kSecond);
     run.name = name;
     must(store->put_run(run));
@@ -433,13 +436,27 @@ TEST_P(AnyStore, SlicesSeeWhatWasAddedSinceTheLastDrawing) {
 TEST_P(AnyStore, RemembersFloorsAndCalibrationsOfAHost) {
   {
     const auto store = open();
-    must(store->put_floor({.host = "a@/tree", .device = "package:0", .watts = 20.5, .method = "envelope", .windows = 9,
+    must(store->put_floor({.host = "a@/tree",
+                           .device = "package:0",
+                           .watts = 20.5,
+                           .method = "envelope",
+                           .windows = 9,
                            .learnt_wall = 5}));
-    must(store->put_floor({.host = "a@/tree", .device = "package:0", .watts = 21.5, .method = "regression",
-                           .windows = 10, .learnt_wall = 6}));
+    must(store->put_floor({.host = "a@/tree",
+                           .device = "package:0",
+                           .watts = 21.5,
+                           .method = "regression",
+                           .windows = 10,
+                           .learnt_wall = 6}));
     must(store->put_floor({.host = "b", .device = "package:0", .watts = 1}));
-    must(store->put_calibration({.host = "b", .device = "package:0", .sensor = "rapl", .gain = 1.02, .offset_watts = -3,
-                                 .relative_uncertainty = 0.01, .source = "wall.csv", .made_wall = 7}));
+    must(store->put_calibration({.host = "b",
+                                 .device = "package:0",
+                                 .sensor = "rapl",
+                                 .gain = 1.02,
+                                 .offset_watts = -3,
+                                 .relative_uncertainty = 0.01,
+                                 .source = "wall.csv",
+                                 .made_wall = 7}));
     must(store->commit());
   }
   const auto store = open();

@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   auto board = everywatt::FloorBoard::parse(text);
   for (int i = 0; i < 8; ++i) {
-    (void)board.propose("package:0", (20.0 + i) * everywatt::watt, (1 + i) * 1000 * everywatt::kSecond);
+    (void)board.propose("package:0", (20.0 + i) * everywatt::watt, (1 + i) * 1000 * everywatt::kSecond,
+                        i % 2 ? everywatt::Company::alone : everywatt::Company::shared);
   }
   (void)board.agreed("package:0", 2000 * everywatt::kSecond);
   if (everywatt::FloorBoard::parse(board.format()).format() != board.format()) __builtin_trap();

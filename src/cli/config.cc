@@ -7,6 +7,12 @@
 #include <filesystem>
 #include <sstream>
 
+// toml++ 3.3 breaks assertions of its own on some texts that are no TOML ("[=").
+struct BrokenTomlAssertion {};
+#define TOML_ASSERT(condition)                     \
+  do {                                             \
+    if (!(condition)) throw BrokenTomlAssertion{}; \
+  } while (false)
 #define TOML_EXCEPTIONS 0   // errors come back as values …
 #define TOML_HEADER_ONLY 1  // … which Debian's compiled library was not built for
 #include <toml++/toml.h>
@@ -96,6 +102,23 @@ std::vector<std::filesystem::path> candidates() {
   return files;
 }
 
+// None where the parser itself gives up.
+std::optional<toml::parse_result> parse_toml(std::string_view text, std::string_view file) {
+  try {
+    return toml::parse(text, file);
+  } catch (const BrokenTomlAssertion&) {
+    return std::nullopt;
+  }
+}
+
+std::size_t first_line_that_breaks(std::string_view text) {
+  std::size_t line = 1;
+  for (auto end = text.find('\n'); end != text.npos && parse_toml(text.substr(0, end), ""); ++line) {
+    end = text.find('\n', end + 1);
+  }
+  return line;
+}
+
 }  // namespace
 
 const std::vector<KnownKey>& known_keys() {
@@ -117,14 +140,17 @@ const std::vector<KnownKey>& known_keys() {
 }
 
 Result<Config> Config::parse(const std::string& text, const std::string& file) {
-  const toml::parse_result parsed = toml::parse(text, file);
+  const auto parsed = parse_toml(text, file);
   if (!parsed) {
-    const toml::parse_error& error = parsed.error();
+    return fail(Errc::misuse, file + ":" + std::to_string(first_line_that_breaks(text)) + ": no TOML");
+  }
+  if (!*parsed) {
+    const toml::parse_error& error = parsed->error();
     return fail(Errc::misuse,
                 file + ":" + std::to_string(error.source().begin.line) + ": " + std::string{error.description()});
   }
   Config config;
-  CHECK(collect(parsed.table(), "", file, config.settings_));
+  CHECK(collect(parsed->table(), "", file, config.settings_));
   config.files_.push_back(file);
   return config;
 }

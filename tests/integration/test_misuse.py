@@ -148,6 +148,8 @@ CONFIGS = {
     "psu above one": ("[site]\npsu_efficiency = 94\n", [":2:", "site.psu_efficiency"]),
     "boundary": ("[site]\nboundary = \"everything\"\n", [":2:", "site.boundary", "components"]),
     "not utf-8": ("[site]\nzone = \"\udcff\"\n", [":2:"]),
+    "no key in a table's head": ("[site]\npue = 1.2\n[= 3\n", [":3:"]),
+    "a nul": ("[site]\n[\0site]\n", [":2:"]),
     "nan": ("[site]\npue = nan\n", [":2:", "site.pue"]),
 }
 

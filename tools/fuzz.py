@@ -19,7 +19,7 @@ PARSERS = {
     "mllog_fuzz": ["src/import/mllog_line.cc", "src/import/mllog_result.cc", "src/import/mllog_node.cc"],
     "power_csv_fuzz": ["src/import/csv.cc", "src/import/power_csv_layout.cc", "src/import/time_column.cc",
                        "src/import/timestamp.cc"],
-    "config_fuzz": ["src/cli/config.cc"],
+    "config_fuzz": ["src/cli/config_file.cc"],
     "presence_fuzz": ["src/meter/floor_board.cc"],
     "series_codec_fuzz": ["src/store/series_codec.cc"],
     "proc_stat_fuzz": ["src/sources/proc_stat.cc", "src/sources/cpuinfo.cc"],

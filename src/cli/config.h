@@ -9,19 +9,13 @@
 
 #include "account/facility.h"
 #include "base/result.h"
+#include "cli/config_file.h"
 
 namespace everywatt {
 
-struct Setting {
-  std::string key;    // site.pue
-  std::string value;  // as TOML writes it
-  std::string file;   // where it stands
-};
-
 class Config {
  public:
-  // Reads what there is. Errc::misuse: a file that is no TOML, a key that is not
-  // known or a value of the wrong kind: "FILE:LINE: …, expected …".
+  // Reads what there is. Errors are those of parse_settings(), and a named file that cannot be read.
   static Result<Config> load();
   // One file's text; `file` is its name, for messages.
   static Result<Config> parse(const std::string& text, const std::string& file);
@@ -39,13 +33,5 @@ class Config {
   std::vector<Setting> settings_;
   std::vector<std::string> files_;  // that were read, the strongest first
 };
-
-// What may be set, for `everywatt config --keys`.
-struct KnownKey {
-  std::string key;   // a trailing .* stands for any key below
-  std::string kind;  // text, number, ratio, fraction, boundary, any
-  std::string help;
-};
-const std::vector<KnownKey>& known_keys();
 
 }  // namespace everywatt

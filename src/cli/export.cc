@@ -17,7 +17,7 @@ Result<std::vector<RunRecord>> records_of(Store& store, const std::vector<std::s
   }
   if (references.empty()) {
     TRY(const auto runs, store.list());
-    for (const RunSummary& summary : runs) ids.push_back(summary.run.id);
+    for (const RunSummary& summary : runs) ids.push_back(summary.id);
   }
   std::vector<RunRecord> records;
   for (const std::string& id : ids) {

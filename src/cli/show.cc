@@ -48,7 +48,12 @@ Result<int> ls_command(Context& context, Args args) {
   if (store) {
     TRY(auto listed, (*store)->list(filter));
     runs = std::move(listed);
-    for (RunSummary& summary : runs) settle(**store, summary.run);
+    for (RunSummary& summary : runs) {
+      if (summary.status != RunStatus::running) continue;
+      TRY(RunRecord record, (*store)->read(summary.id));
+      settle(**store, record.run);
+      summary.status = record.run.status;
+    }
   } else if (store.error().code != Errc::absent || !json) {
     return std::unexpected{std::move(store).error()};
   }

@@ -128,7 +128,14 @@ struct RunRecord {
 
 // What `ls` shows of a run. Sums are over counted devices.
 struct RunSummary {
-  Run run;
+  std::string id;
+  std::string name = {};
+  std::string project = {};
+  std::string model = {};
+  RunStatus status = RunStatus::running;
+  std::optional<std::string> parent = {};
+  Instant started = {};
+  std::optional<Instant> ended = {};
   std::optional<MicroJoules> total;  // busy + idle; none: no device has a figure
   std::optional<MicroJoules> measured;
 };

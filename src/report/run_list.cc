@@ -7,7 +7,7 @@
 namespace everywatt {
 namespace {
 
-Nanoseconds duration_of(const Run& run) { return run.ended ? run.ended->steady - run.started.steady : 0; }
+Nanoseconds duration_of(const RunSummary& run) { return run.ended ? run.ended->steady - run.started.steady : 0; }
 
 std::string painted_status(RunStatus status, const Style& style) {
   const std::string text = pad_right(to_string(status), 9);
@@ -22,38 +22,40 @@ std::string run_list_text(const std::vector<RunSummary>& runs, const Style& styl
   std::string out = style.faint(pad_right("run", 12) + pad_right("started", 18) + pad_right("name", 20) +
                                 pad_right("status", 9) + pad_left("time", 11) + pad_left("energy", 10)) +
                     "\n";
-  for (const RunSummary& summary : runs) {
-    const Run& run = summary.run;
+  for (const RunSummary& run : runs) {
     out += pad_right(run.id, 12) + pad_right(local_time(run.started.wall), 18) + pad_right(fit(run.name, 19), 20) +
            painted_status(run.status, style) + pad_left(show_duration(duration_of(run)), 11) +
-           pad_left(summary.total ? show_energy(*summary.total) : "—", 10) + "\n";
+           pad_left(run.total ? show_energy(*run.total) : "—", 10) + "\n";
   }
   return out;
 }
 
+// A run a line, each written by itself, all through one object: a document of
+// ten thousand would cost more than reading them.
 std::string run_list_json(const std::vector<RunSummary>& runs) {
   using Json = nlohmann::ordered_json;
-  Json list = Json::array();
-  for (const RunSummary& summary : runs) {
-    const Run& run = summary.run;
-    const auto joules = [](const std::optional<MicroJoules>& energy) {
-      return energy ? Json(static_cast<double>(*energy) / 1e6) : Json(nullptr);
-    };
+  const auto joules = [](const std::optional<MicroJoules>& energy) {
+    return energy ? Json(static_cast<double>(*energy) / 1e6) : Json(nullptr);
+  };
+  std::string out = "{\n  \"schema\": \"everywatt.runs/1\",\n  \"runs\": [";
+  Json row;
+  for (const RunSummary& run : runs) {
     const bool ended = run.ended && run.status != RunStatus::running && run.status != RunStatus::lost;
-    list.push_back({{"id", run.id},
-                    {"name", run.name},
-                    {"project", run.project},
-                    {"model", run.model},
-                    {"status", to_string(run.status)},
-                    {"parent", run.parent ? Json(*run.parent) : Json(nullptr)},
-                    {"started", iso_time(run.started.wall)},
-                    {"ended", ended ? Json(iso_time(run.ended->wall)) : Json(nullptr)},
-                    {"duration_seconds", static_cast<double>(duration_of(run)) / 1e9},
-                    {"total_joules", joules(summary.total)},
-                    {"measured_joules", joules(summary.measured)}});
+    row["id"] = run.id;
+    row["name"] = run.name;
+    row["project"] = run.project;
+    row["model"] = run.model;
+    row["status"] = to_string(run.status);
+    row["parent"] = run.parent ? Json(*run.parent) : Json(nullptr);
+    row["started"] = iso_time(run.started.wall);
+    row["ended"] = ended ? Json(iso_time(run.ended->wall)) : Json(nullptr);
+    row["duration_seconds"] = static_cast<double>(duration_of(run)) / 1e9;
+    row["total_joules"] = joules(run.total);
+    row["measured_joules"] = joules(run.measured);
+    out += &run == &runs.front() ? "\n    " : ",\n    ";
+    out += row.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
-  const Json out{{"schema", "everywatt.runs/1"}, {"runs", list}};
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return out + (runs.empty() ? "]\n}\n" : "\n  ]\n}\n");
 }
 
 }  // namespace everywatt

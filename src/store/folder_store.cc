@@ -39,7 +39,7 @@ std::vector<RunSummary> in_one_list(ListedRuns listed, std::size_t limit) {
   std::vector<std::size_t> order(listed.runs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::set<std::string_view> seen;
-  std::erase_if(order, [&](std::size_t i) { return !seen.insert(listed.runs[i].run.id).second; });
+  std::erase_if(order, [&](std::size_t i) { return !seen.insert(listed.runs[i].id).second; });
   std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return listed.recorded_wall[i]; });
   if (limit > 0 && order.size() > limit) order.resize(limit);
   std::vector<RunSummary> runs;

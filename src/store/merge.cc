@@ -41,7 +41,7 @@ Result<void> FolderStore::take_file(const std::filesystem::path& from, std::set<
   TRY(Connection source, open_foreign_database(from));
   TRY(const auto runs, runs_of(source));
   for (const RunSummary& summary : runs) {
-    const std::string& id = summary.run.id;
+    const std::string& id = summary.id;
     const auto here = file_of(id);
     if (here) continue;
     if (here.error().code != Errc::absent) return std::unexpected{here.error()};
@@ -71,13 +71,13 @@ Result<std::size_t> FolderStore::fold_own_files() {
       TRY(Connection source, open_foreign_database(path));
       TRY(const auto runs, runs_of(source));
       for (const RunSummary& summary : runs) {
-        if (summary.run.status == RunStatus::running) {
+        if (summary.status == RunStatus::running) {
           is_done = false;  // somebody may be writing it
           continue;
         }
-        TRY(const bool here, target->has(summary.run.id));
+        TRY(const bool here, target->has(summary.id));
         if (here) continue;
-        CHECK(target->take_run(source, summary.run.id));
+        CHECK(target->take_run(source, summary.id));
         ++count;
       }
       TRY(const auto hosts, hosts_with_floors(source));

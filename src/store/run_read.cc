@@ -7,19 +7,13 @@
 namespace everywatt {
 namespace {
 
-// How much of a run is read: `ls` shows neither notices nor environment, which
-// are most of its bytes.
-enum class Depth { summary, whole };
-
-// The columns that read_facts() reads, in its order; the last two only for Depth::whole.
+// The columns that run_of() reads, in its order.
 constexpr const char* kSelectRun =
-    "SELECT id, recorded_wall_ns, name, project, model, model_version, origin, status, parent, command, exit_status, "
+    "SELECT id, name, project, model, model_version, origin, status, parent, command, exit_status, "
     "ended_by, started_ns, started_wall_ns, ended_ns, ended_wall_ns, tags, metrics, boundary, host, cpu_ns, "
     "peak_memory_bytes, disk_read_bytes, disk_written_bytes, network, usage_method, overhead_cpu_ns, "
-    "overhead_peak_rss_bytes, marks_dropped, supervisor_pid, supervisor_start_ticks, supervisor_boot_id, total_uj, "
-    "booked_uj, notices, environment FROM run ";
-constexpr int kRecordedColumn = 1;
-constexpr int kTotalColumn = 32;
+    "overhead_peak_rss_bytes, marks_dropped, supervisor_pid, supervisor_start_ticks, supervisor_boot_id, notices, "
+    "environment FROM run WHERE key = ?";
 
 std::optional<std::uint64_t> maybe_u64(const Query& row, int column) {
   if (row.null(column)) return std::nullopt;
@@ -27,41 +21,45 @@ std::optional<std::uint64_t> maybe_u64(const Query& row, int column) {
 }
 
 Result<Usage> usage_of(const Query& row) {
-  Usage usage{.cpu_time = row.i64(20),
-              .peak_memory_bytes = maybe_u64(row, 21),
-              .disk_read_bytes = maybe_u64(row, 22),
-              .disk_written_bytes = maybe_u64(row, 23),
-              .method = row.text(25)};
-  CHECK(read_fact_text(row.view(24), usage.network));
+  Usage usage{.cpu_time = row.i64(19),
+              .peak_memory_bytes = maybe_u64(row, 20),
+              .disk_read_bytes = maybe_u64(row, 21),
+              .disk_written_bytes = maybe_u64(row, 22),
+              .method = row.text(24)};
+  CHECK(read_fact_text(row.view(23), usage.network));
   return usage;
 }
 
-Result<void> read_facts(const Query& row, Depth depth, Run& run) {
-  const auto status = parse_run_status(row.view(7));
-  if (!status) return fail(Errc::malformed, "run " + row.text(0) + ": no such status: '" + row.text(7) + "'");
-  run.id = row.text(0);
-  run.name = row.text(2);
-  run.project = row.text(3);
-  run.model = row.text(4);
-  run.model_version = row.text(5);
-  run.origin = row.text(6);
-  run.status = *status;
-  run.parent = row.maybe_text(8);
-  CHECK(read_fact_text(row.view(9), run.command));
-  if (const auto exit_status = row.maybe_i64(10)) run.exit_status = static_cast<int>(*exit_status);
-  run.ended_by = row.maybe_text(11);
-  run.started = {.steady = row.i64(12), .wall = row.i64(13)};
-  if (!row.null(14)) run.ended = Instant{.steady = row.i64(14), .wall = row.i64(15)};
-  CHECK(read_fact_text(row.view(16), run.tags));
-  CHECK(read_fact_text(row.view(17), run.metrics));
-  run.boundary = row.text(18);
-  run.host = row.text(19);
+Result<RunStatus> status_of(const Query& row, int column) {
+  const auto status = parse_run_status(row.view(column));
+  if (!status) return fail(Errc::malformed, "run " + row.text(0) + ": no such status: '" + row.text(column) + "'");
+  return *status;
+}
+
+Result<Run> run_of(const Query& row) {
+  Run run{.id = row.text(0)};
+  run.name = row.text(1);
+  run.project = row.text(2);
+  run.model = row.text(3);
+  run.model_version = row.text(4);
+  run.origin = row.text(5);
+  TRY(run.status, status_of(row, 6));
+  run.parent = row.maybe_text(7);
+  CHECK(read_fact_text(row.view(8), run.command));
+  if (const auto exit_status = row.maybe_i64(9)) run.exit_status = static_cast<int>(*exit_status);
+  run.ended_by = row.maybe_text(10);
+  run.started = {.steady = row.i64(11), .wall = row.i64(12)};
+  if (!row.null(13)) run.ended = Instant{.steady = row.i64(13), .wall = row.i64(14)};
+  CHECK(read_fact_text(row.view(15), run.tags));
+  CHECK(read_fact_text(row.view(16), run.metrics));
+  run.boundary = row.text(17);
+  run.host = row.text(18);
   TRY(run.usage, usage_of(row));
-  run.overhead = {.cpu_time = row.i64(26), .peak_rss_bytes = row.u64(27), .marks_dropped = row.u64(28)};
-  run.supervisor = {.pid = row.i64(29), .start_ticks = row.u64(30), .boot_id = row.text(31)};
-  if (depth == Depth::summary && run.status != RunStatus::running) return {};
-  CHECK(read_fact_text(row.view(34), run.notices));
-  return read_fact_text(row.view(35), run.environment);
+  run.overhead = {.cpu_time = row.i64(25), .peak_rss_bytes = row.u64(26), .marks_dropped = row.u64(27)};
+  run.supervisor = {.pid = row.i64(28), .start_ticks = row.u64(29), .boot_id = row.text(30)};
+  CHECK(read_fact_text(row.view(31), run.notices));
+  CHECK(read_fact_text(row.view(32), run.environment));
+  return run;
 }
 
 Result<DeviceRecord> device_of(const Query& row) {
@@ -177,30 +175,38 @@ Result<RunRecord> read_run(Connection& db, std::string_view id) {
   if (!key) return fail(Errc::absent, "no run " + std::string{id} + " in " + db.path().string());
   RunRecord record;
   {
-    static const std::string kSelect = std::string{kSelectRun} + "WHERE key = ?";
-    TRY(Query query, db.query(kSelect, *key));
+    TRY(Query query, db.query(kSelectRun, *key));
     TRY(const bool row, query.next());
     if (!row) return fail(Errc::absent, "no run " + std::string{id} + " in " + db.path().string());
-    CHECK(read_facts(query, Depth::whole, record.run));
+    TRY(record.run, run_of(query));
   }
   CHECK(read_parts(db, *key, record));
   return record;
 }
 
 Result<void> list_runs(Connection& db, const RunFilter& filter, ListedRuns& listed) {
-  const std::string select = std::string{kSelectRun} + "WHERE ?1 = '' OR project = ?1 ORDER BY " +
-                             (filter.limit == 0 ? "key DESC LIMIT ?2" : "recorded_wall_ns DESC, key DESC LIMIT ?2");
+  const std::string select =
+      std::string{
+          "SELECT id, name, project, model, status, parent, started_ns, started_wall_ns, ended_ns, "
+          "ended_wall_ns, total_uj, booked_uj, recorded_wall_ns FROM run WHERE ?1 = '' OR project = ?1 "
+          "ORDER BY "} +
+      (filter.limit == 0 ? "key DESC LIMIT ?2" : "recorded_wall_ns DESC, key DESC LIMIT ?2");
   const std::int64_t limit = filter.limit == 0 ? -1 : static_cast<std::int64_t>(filter.limit);
-  TRY(const auto most, db.number("SELECT count(*) FROM run"));
-  const auto room = static_cast<std::size_t>(most.value_or(0));
-  listed.runs.reserve(listed.runs.size() + (filter.limit == 0 ? room : std::min(room, filter.limit)));
   TRY(Query query, db.query(select, filter.project, limit));
   return for_each(std::move(query), [&](const Query& row) -> Result<void> {
     RunSummary& summary = listed.runs.emplace_back();
-    listed.recorded_wall.push_back(row.i64(kRecordedColumn));
-    summary.total = row.maybe_i64(kTotalColumn);
-    summary.measured = row.maybe_i64(kTotalColumn + 1);
-    return read_facts(row, Depth::summary, summary.run);
+    summary = {.id = row.text(0),
+               .name = row.text(1),
+               .project = row.text(2),
+               .model = row.text(3),
+               .parent = row.maybe_text(5),
+               .started = {.steady = row.i64(6), .wall = row.i64(7)},
+               .total = row.maybe_i64(10),
+               .measured = row.maybe_i64(11)};
+    TRY(summary.status, status_of(row, 4));
+    if (!row.null(8)) summary.ended = Instant{.steady = row.i64(8), .wall = row.i64(9)};
+    listed.recorded_wall.push_back(row.i64(12));
+    return {};
   });
 }
 

@@ -69,7 +69,7 @@ class Store {
   // that name), or "last". Errc::absent: no such run; misuse: several match.
   virtual Result<std::string> find(std::string_view reference) = 0;
   virtual Result<RunRecord> read(std::string_view run) = 0;
-  // Newest first. Runs that ended come without environment and notices.
+  // Newest first.
   virtual Result<std::vector<RunSummary>> list(const RunFilter& = {}) = 0;
   virtual Result<std::vector<SeriesPoint>> series(std::string_view run, std::string_view device, Track) = 0;
   virtual Result<std::vector<SeriesSlice>> slices(std::string_view run, std::string_view device, Track,

@@ -94,6 +94,7 @@ def rewrite(path, text):
     """In place and in one write, as the kernel's files change: an open descriptor sees the new text, never none."""
     with open(path, "r+b", buffering=0) as file:
         file.write(text.encode())
+        file.truncate()  # a counter that went round is shorter than it was
 
 
 @contextlib.contextmanager

@@ -49,6 +49,7 @@ class VirtualMachine {
 
   [[nodiscard]] const Inventory& inventory() const { return inventory_; }
   [[nodiscard]] std::vector<VirtualPackage>& packages() { return packages_; }
+  [[nodiscard]] std::size_t package_count() const { return packages_.size(); }
   [[nodiscard]] Nanoseconds now() const { return now_; }
   [[nodiscard]] Instant instant() const { return {now_, now_ + 1'700'000'000 * kSecond}; }
   [[nodiscard]] unsigned cpus() const {
@@ -103,19 +104,28 @@ class VirtualRun {
 
   void begin(const VirtualMachine& machine, std::string parent = {}, FloorBoard* board = nullptr,
              std::span<const Tenant> tenants = {}) {
-    tenant_ = {.run = id_, .parent = std::move(parent), .reservation = reservation, .from = machine.now()};
-    sample(machine);
+    sample(machine, At::edge);
     meter_.begin(machine.instant());
+    tenant_ = {.run = id_,
+               .parent = std::move(parent),
+               .reservation = reservation,
+               .from = machine.now(),
+               .readings = meter_.work_readings()};
     began_ = true;
     propose(machine, tenants, board);
   }
   void work(double cpu_nanoseconds) { cpu_nanoseconds_ += cpu_nanoseconds; }
-  void sample(const VirtualMachine& machine) {
-    const auto readings = machine.read();
+  // The kernel's account of work is read at the edges of windows, and at every tick in company.
+  enum class At { tick, edge };
+  [[nodiscard]] bool in_company() const { return in_company_; }
+  void sample(const VirtualMachine& machine, At at = At::edge) {
+    auto readings = machine.read();
+    if (at == At::tick) std::erase_if(readings, [&](const Reading& r) { return r.channel >= machine.package_count(); });
     meter_.take(0, {machine.now(), machine.now()}, readings);
     if (began_) meter_.note_cpu_time(machine.now(), static_cast<Nanoseconds>(cpu_nanoseconds_));
   }
   void close(const VirtualMachine& machine, std::span<const Tenant> tenants, FloorBoard* board = nullptr) {
+    in_company_ = tenants.size() > 1;
     propose(machine, tenants, board);
     keep(meter_.close_window(context(machine, tenants, board)));
   }
@@ -123,6 +133,7 @@ class VirtualRun {
     propose(machine, tenants, board);
     keep(meter_.finish(context(machine, tenants, board)));
     tenant_.to = machine.now();
+    std::ranges::copy(meter_.work_readings(), std::back_inserter(tenant_.readings));
   }
 
   [[nodiscard]] const Tenant& tenant() const { return tenant_; }
@@ -182,6 +193,7 @@ class VirtualRun {
   Meter meter_;
   Tenant tenant_;
   bool began_ = false;
+  bool in_company_ = false;
   double cpu_nanoseconds_ = 0;
   std::vector<Entry> entries_;
   std::vector<Gap> gaps_;

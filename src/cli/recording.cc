@@ -21,15 +21,16 @@ namespace {
 constexpr Nanoseconds kTick = 100 * kMillisecond;
 // Windows are booked and committed once a second: what kill -9 can take.
 constexpr Nanoseconds kWindow = kSecond;
-// Memory, disk and network bytes are looked at in the first window and in every fifth: they cost more than all else.
+// Memory, disk and network bytes, ours too, are looked at in the first window and in every fifth: they cost more than
+// all else.
 constexpr std::uint64_t kWindowsPerUsage = 5;
 
-// Until `when`, or until something happened to the job.
-void wait_for(const Job& job, Nanoseconds now, Nanoseconds when) {
+// Until `when`, or until something happened to the job: then true.
+bool wait_for(const Job& job, Nanoseconds now, Nanoseconds when) {
   pollfd event{.fd = job.event_fd(), .events = POLLIN, .revents = 0};
   const Nanoseconds length = std::max<Nanoseconds>(when - now, 0);
   const timespec timeout{.tv_sec = length / kSecond, .tv_nsec = length % kSecond};
-  (void)::ppoll(&event, 1, &timeout, nullptr);
+  return ::ppoll(&event, 1, &timeout, nullptr) != 0;
 }
 
 // Not ru_maxrss, which still holds what the program was that started us.
@@ -110,10 +111,11 @@ Recording::Recording(Context& context, const Config& config, Run run)
     if (state.kind == SourceState::Kind::denied || state.kind == SourceState::Kind::broken)
       note(state.name + ": " + state.why);
   }
-  announce();
-  sampler_.sample(context_.clock, *meter_);
+  sampler_.sample(context_.clock, *meter_, Sampler::At::edge);
   run_.started = context_.clock.now();
   meter_->begin(run_.started);
+  has_ticks_ = sampler_.has_ticks(*meter_);
+  announce();
   if (presence_) {
     tenants_ = presence_->tenants(run_.started.steady);
     propose_floors(run_.started.steady);
@@ -131,7 +133,10 @@ void Recording::open_store_for_run() {
 }
 
 void Recording::announce() {
-  Tenant tenant{.run = run_.id, .parent = run_.parent.value_or(""), .from = context_.clock.now().steady};
+  Tenant tenant{.run = run_.id,
+                .parent = run_.parent.value_or(""),
+                .from = run_.started.steady,
+                .readings = meter_->work_readings()};
   const auto folder = presence_folder(context_.roots);
   if (folder) {
     if (auto presence = Presence::announce(*folder, tenant)) {
@@ -146,7 +151,12 @@ void Recording::announce() {
 // What we know of the floors is told to whoever comes later, and what others agreed on is learnt.
 void Recording::propose_floors(Nanoseconds now) {
   const auto company = tenants_.size() == 1 ? Company::alone : Company::shared;
-  if (auto board = presence_->floors(meter_->floors(), now, company)) floors_ = *std::move(board);
+  const auto floors = meter_->floors();
+  FloorBoard board_to_be = floors_;
+  bool is_news = company == Company::shared;
+  for (const auto& [device, floor] : floors) is_news |= board_to_be.propose(device, floor, now, company);
+  if (!is_news) return;
+  if (auto board = presence_->floors(floors, now, company)) floors_ = *std::move(board);
 }
 
 void Recording::note(std::string line) {
@@ -159,19 +169,24 @@ JobEnd Recording::follow(Job& job) {
   Instant now = context_.clock.now();
   Nanoseconds next_window = next_on_grid(now.steady, kWindow);
   for (;;) {
-    wait_for(job, now.steady, next_on_grid(now.steady, kTick));
-    if (const auto end = job.poll_end()) {
+    const bool shared = tenants_.size() > 1;
+    const Nanoseconds next = has_ticks_ || shared ? next_on_grid(now.steady, kTick) : next_window;
+    const bool called = wait_for(job, now.steady, next);
+    if (const auto end = called ? job.poll_end() : std::nullopt) {
       ended_ = context_.clock.now();
-      sampler_.sample(context_.clock, *meter_);
+      sampler_.sample(context_.clock, *meter_, Sampler::At::edge);
       tally(job);
       keep(meter_->finish(window(job, ended_)));
+      if (presence_) (void)presence_->leave(ended_.steady, meter_->work_readings());
       return *end;
     }
     const Instant woken = context_.clock.now();
     if (woken.steady / kTick == now.steady / kTick) continue;  // woken by the job, not by the grid
     now = woken;
-    sampler_.sample(context_.clock, *meter_);
-    if (job_time_is_cheap_) meter_->note_cpu_time(now.steady, job.cpu_time());
+    // When within a second there was work, and whose, matters where others come and go.
+    const bool at_edge = shared || now.steady >= next_window;
+    sampler_.sample(context_.clock, *meter_, at_edge ? Sampler::At::edge : Sampler::At::tick);
+    if (job_time_is_cheap_ && shared) meter_->note_cpu_time(now.steady, job.cpu_time());
     if (now.steady < next_window) continue;
     close_window(job, now);
     next_window = next_on_grid(now.steady, kWindow);
@@ -209,9 +224,11 @@ void Recording::tally(Job& job) {
 
 void Recording::close_window(Job& job, Instant until) {
   keep(meter_->close_window(window(job, until)));
-  if (windows_++ % kWindowsPerUsage == 0) run_.usage = job.usage();
+  if (windows_++ % kWindowsPerUsage == 0) {
+    run_.usage = job.usage();
+    run_.overhead = own_overhead();
+  }
   run_.usage.cpu_time = job.cpu_time();
-  run_.overhead = own_overhead();
   run_.ended = until;  // of a run that still says `running`: seen until
   if (!store_) return;
   const auto committed = [&]() -> Result<void> {
@@ -302,7 +319,6 @@ Bill Recording::finish(const JobEnd& end) {
     store_failed_ = !committed;
     if (!committed) note("the run is not kept whole: " + committed.error().what);
   }
-  if (presence_) (void)presence_->leave(ended_.steady);
   record_.run = run_;
   Bill bill = bill_of(record_);
   bill.facility = facility_of(bill, site_);

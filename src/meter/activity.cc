@@ -1,7 +1,6 @@
 #include "meter/activity.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "model/microjoules.h"
 
@@ -15,25 +14,36 @@ constexpr Nanoseconds kLongestWait = 50 * kMillisecond;  // on each CPU
 }  // namespace
 
 void Activity::take(Nanoseconds time, std::uint64_t worked) {
-  if (last_time_ && time <= *last_time_) return;
-  if (last_time_) {
-    const Nanoseconds capacity = (time - *last_time_) * static_cast<Nanoseconds>(cpus_);
-    const Nanoseconds advanced = worked > last_worked_ ? static_cast<Nanoseconds>(worked - last_worked_) : 0;
-    pieces_.push_back({.begin = *last_time_, .end = time, .worked = std::min(advanced, capacity)});
+  if (readings_.empty()) {
+    readings_.push_back({time, worked});
+  } else if (time > readings_.back().time) {
+    readings_.push_back({time, std::max(worked, readings_.back().worked)});
   }
-  last_time_ = time;
-  last_worked_ = std::max(worked, last_worked_);
 }
 
-Nanoseconds Activity::worked_since_close() const {
-  Nanoseconds worked = 0;
-  for (const Piece& piece : pieces_) worked += piece.worked;
-  return worked;
+void Activity::take_between(Nanoseconds time, std::uint64_t worked) {
+  const auto next = std::ranges::upper_bound(readings_, time, {}, &Reading::time);
+  if (next == readings_.begin() || next == readings_.end()) return;
+  const Reading& before = *(next - 1);
+  if (before.time == time) return;
+  readings_.insert(next, {time, std::clamp(worked, before.worked, next->worked)});
+}
+
+std::vector<Activity::Piece> Activity::take_pieces() {
+  std::vector<Piece> pieces;
+  for (std::size_t i = 1; i < readings_.size(); ++i) {
+    const Nanoseconds capacity = (readings_[i].time - readings_[i - 1].time) * static_cast<Nanoseconds>(cpus_);
+    const auto advanced = static_cast<Nanoseconds>(readings_[i].worked - readings_[i - 1].worked);
+    pieces.push_back(
+        {.begin = readings_[i - 1].time, .end = readings_[i].time, .worked = std::min(advanced, capacity)});
+  }
+  if (readings_.size() > 1) readings_.erase(readings_.begin(), readings_.end() - 1);
+  return pieces;
 }
 
 std::vector<Activity::Piece> Activity::close(Nanoseconds ours, Company company,
                                              const std::function<Nanoseconds(const Piece&)>& ours_within) {
-  auto pieces = std::exchange(pieces_, {});
+  auto pieces = take_pieces();
   if (pieces.empty()) {
     waiting_ += ours;
     return pieces;

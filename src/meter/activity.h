@@ -22,8 +22,10 @@ class Activity {
 
   // Cumulative nanoseconds of work summed over the package's CPUs.
   void take(Nanoseconds time, std::uint64_t worked);
+  // The same, as another run read it at a time between two readings of ours.
+  void take_between(Nanoseconds time, std::uint64_t worked);
 
-  // What happened between two ticks of the sensor.
+  // What happened between two readings.
   struct Piece {
     Nanoseconds begin = 0;
     Nanoseconds end = 0;
@@ -37,20 +39,28 @@ class Activity {
   std::vector<Piece> close(Nanoseconds ours, Company company,
                            const std::function<Nanoseconds(const Piece&)>& ours_within);
 
-  [[nodiscard]] Nanoseconds worked_since_close() const;
-  [[nodiscard]] std::optional<Nanoseconds> last_time() const { return last_time_; }
+  [[nodiscard]] Nanoseconds worked_since_close() const {
+    return readings_.empty() ? 0 : static_cast<Nanoseconds>(readings_.back().worked - readings_.front().worked);
+  }
+  [[nodiscard]] std::optional<Nanoseconds> last_time() const {
+    return readings_.empty() ? std::nullopt : std::optional{readings_.back().time};
+  }
+  [[nodiscard]] std::uint64_t last_worked() const { return readings_.empty() ? 0 : readings_.back().worked; }
   [[nodiscard]] std::size_t cpus() const { return cpus_; }
 
  private:
+  struct Reading {
+    Nanoseconds time;
+    std::uint64_t worked;
+  };
+  std::vector<Piece> take_pieces();
   void pay_back(std::vector<Piece>& pieces);
   void grant(std::vector<Piece>& pieces, Nanoseconds ours);
 
   std::size_t cpus_;
-  std::optional<Nanoseconds> last_time_;
-  std::uint64_t last_worked_ = 0;
-  Nanoseconds owed_ = 0;     // granted beyond the readings
-  Nanoseconds waiting_ = 0;  // ours that the readings have not shown
-  std::vector<Piece> pieces_;
+  std::vector<Reading> readings_;  // since the last close, where that stopped included
+  Nanoseconds owed_ = 0;           // granted beyond the readings
+  Nanoseconds waiting_ = 0;        // ours that the readings have not shown
 };
 
 }  // namespace everywatt

@@ -71,9 +71,19 @@ std::vector<unsigned> Meter::cpus_followed_by(const Device& device) const {
   return cpus;
 }
 
-bool Meter::reads(std::size_t source) const {
-  return std::ranges::any_of(activities_, [&](const auto& a) { return a.place.source == source; }) ||
-         std::ranges::any_of(books_, [&](const auto& b) { return b.reads(source); });
+Meter::Reads Meter::reads(std::size_t source) const {
+  if (std::ranges::any_of(books_, [&](const auto& b) { return b.reads(source); })) return Reads::every_tick;
+  const bool tells_work = std::ranges::any_of(activities_, [&](const auto& a) { return a.place.source == source; });
+  return tells_work ? Reads::at_edges : Reads::never;
+}
+
+std::vector<WorkReading> Meter::work_readings() const {
+  std::vector<WorkReading> readings;
+  for (const PackageActivity& package : activities_) {
+    if (const auto time = package.activity.last_time())
+      readings.push_back({.time = *time, .device = package.device, .worked = package.activity.last_worked()});
+  }
+  return readings;
 }
 
 void Meter::begin(Instant start) {
@@ -107,6 +117,17 @@ Nanoseconds Meter::cpu_time_at(Nanoseconds time) const {
   const SeriesPoint& a = *(next - 1);
   return a.value +
          static_cast<Nanoseconds>(static_cast<Wide>(next->value - a.value) * (time - a.time) / (next->time - a.time));
+}
+
+void Meter::take_readings_of_others(std::span<const Tenant> tenants) {
+  for (const Tenant& tenant : tenants) {
+    if (tenant.run == options_.run) continue;
+    for (const WorkReading& reading : tenant.readings) {
+      for (PackageActivity& package : activities_) {
+        if (package.device == reading.device) package.activity.take_between(reading.time, reading.worked);
+      }
+    }
+  }
 }
 
 // The run's CPU time is known for the host, not for each package: it is shared
@@ -155,6 +176,7 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   std::vector<Work> packages(activities_.size());
   note_cpu_time(context.until.steady, context.cpu_time);
   if (was_read) {
+    take_readings_of_others(context.tenants);
     packages = share_work(company_of(options_.run, context.tenants, window_start_, context.until.steady));
     cpu_times_.erase(cpu_times_.begin(), cpu_times_.end() - 1);
   }

@@ -40,8 +40,12 @@ class Meter {
  public:
   Meter(std::span<const Inventory* const> inventories, MeterOptions options);
 
-  // Whether a source's readings are of use; the loop reads no other.
-  [[nodiscard]] bool reads(std::size_t source) const;
+  // When a source's readings are of use. The kernel's account of CPU time is asked for at
+  // the edges of windows alone: it costs the kernel more than all sensors together.
+  enum class Reads { never, at_edges, every_tick };
+  [[nodiscard]] Reads reads(std::size_t source) const;
+  // What the packages had worked at the last reading, for the others of the host.
+  [[nodiscard]] std::vector<WorkReading> work_readings() const;
 
   void begin(Instant start);
   void take(std::size_t source, Stamp stamp, std::span<const Reading> readings);
@@ -74,6 +78,7 @@ class Meter {
     Activity activity;
   };
   RunDelta close(const WindowContext& context, DeviceBooks::Close close);
+  void take_readings_of_others(std::span<const Tenant> tenants);
   std::vector<Work> share_work(Company company);
   [[nodiscard]] Nanoseconds cpu_time_at(Nanoseconds time) const;
   [[nodiscard]] Work work_of(const DeviceBooks& books, const std::vector<Work>& packages) const;

@@ -95,6 +95,20 @@ TEST(Activity, AKernelThatNeverShowsOurWorkIsNotWaitedForForEver) {
   EXPECT_EQ(ours, 5 * kSecond - 100 * kMillisecond);
 }
 
+TEST(Activity, AReadingOfAnotherRunDividesOurs) {
+  Activity activity{2};
+  activity.take(0, 0);
+  activity.take(kSecond, 800);
+  activity.take_between(kSecond / 4, 600);
+  activity.take_between(kSecond, 700);      // ours stands
+  activity.take_between(2 * kSecond, 900);  // ours ends before
+  const auto pieces = activity.close(0, kAlone, evenly);
+  ASSERT_EQ(pieces.size(), 2u);
+  EXPECT_EQ(pieces[0].end, kSecond / 4);
+  EXPECT_EQ(pieces[0].worked, 600);
+  EXPECT_EQ(pieces[1].worked, 200);
+}
+
 TEST(Activity, ACounterThatFallsIsNoWork) {
   Activity activity{2};
   activity.take(0, 500);
@@ -214,7 +228,7 @@ TEST(Presence, RunsSeeEachOtherUntilTheyLeave) {
   EXPECT_EQ(seen[1].run, "second");
   EXPECT_EQ(seen[1].parent, "first");
   EXPECT_EQ(seen[1].reservation.cpus, (std::vector<unsigned>{0, 2}));
-  ASSERT_TRUE(second->leave(20));
+  ASSERT_TRUE(second->leave(20, std::vector<WorkReading>{{.time = 20, .device = "package:0", .worked = 7}}));
   EXPECT_EQ(first->tenants(21)[1].to, 20);
   EXPECT_EQ(first->tenants(20 + 10 * kSecond).size(), 1u);
 }

@@ -55,6 +55,15 @@ bool lock_soon(int fd) {
   return false;
 }
 
+// "1000 package:0 123456"
+void add_reading(std::string_view text, std::vector<WorkReading>& readings) {
+  const auto fields = words(text);
+  if (fields.size() != 3) return;
+  const auto time = parse_i64(fields[0]);
+  const auto worked = parse_u64(fields[2]);
+  if (time && worked) readings.push_back({.time = *time, .device = std::string{fields[1]}, .worked = *worked});
+}
+
 }  // namespace
 
 Result<std::filesystem::path> presence_folder(const Roots& roots) {
@@ -80,6 +89,9 @@ std::string format_tenant(const Tenant& tenant) {
     for (const unsigned cpu : *tenant.reservation.cpus) text += std::to_string(cpu) + ",";
     if (!tenant.reservation.cpus->empty()) text.pop_back();
   }
+  for (const WorkReading& reading : tenant.readings) {
+    text += "\nworked " + std::to_string(reading.time) + " " + reading.device + " " + std::to_string(reading.worked);
+  }
   return text + "\nend\n";
 }
 
@@ -98,6 +110,7 @@ std::optional<Tenant> parse_tenant(std::string_view text) {
     if (key == "to") tenant.to = number;
     if (key == "quota") tenant.reservation.quota = parse_double(value);
     if (key == "cpus") tenant.reservation.cpus = parse_cpu_list(value);
+    if (key == "worked") add_reading(value, tenant.readings);
   }
   if (tenant.run.empty()) return std::nullopt;
   return tenant;
@@ -131,8 +144,9 @@ Result<void> Presence::reserve(const Reservation& reservation) {
   return write();
 }
 
-Result<void> Presence::leave(Nanoseconds end) {
+Result<void> Presence::leave(Nanoseconds end, std::span<const WorkReading> readings) {
   tenant_.to = end;
+  std::ranges::copy(readings, std::back_inserter(tenant_.readings));
   // Whoever comes after our end has no use for us: only who is there now must learn of it.
   const bool alone = tenants(end).size() == 1;
   if (alone) ::unlink((folder_ / tenant_.run).c_str());

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,8 @@ class Presence {
   std::vector<Tenant> tenants(Nanoseconds now);
   // A better reservation, learnt once the job runs.
   Result<void> reserve(const Reservation& reservation);
-  Result<void> leave(Nanoseconds end);
+  // With what the run read as it went.
+  Result<void> leave(Nanoseconds end, std::span<const WorkReading> readings);
   // The floors agreed on; what we propose is added if it is news. One file of
   // the folder, written under a lock; none where the lock is not to be had
   // at once (what the caller knows already holds).

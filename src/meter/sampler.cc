@@ -36,10 +36,18 @@ std::vector<const Inventory*> Sampler::inventories() const {
   return all;
 }
 
-void Sampler::sample(Clock& clock, Meter& meter) {
+bool Sampler::has_ticks(const Meter& meter) const {
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    if (meter.reads(i) == Meter::Reads::every_tick) return true;
+  }
+  return false;
+}
+
+void Sampler::sample(Clock& clock, Meter& meter, At at) {
+  const auto least = at == At::edge ? Meter::Reads::at_edges : Meter::Reads::every_tick;
   Nanoseconds before = clock.now().steady;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (!meter.reads(i)) continue;
+    if (meter.reads(i) < least) continue;
     readings_.clear();
     const auto sampled = sources_[i]->sample(readings_);
     const Nanoseconds after = clock.now().steady;

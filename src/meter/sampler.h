@@ -30,8 +30,12 @@ class Sampler {
   [[nodiscard]] std::vector<const Inventory*> inventories() const;
   [[nodiscard]] const std::vector<SourceState>& states() const { return states_; }
 
-  // One reading of everything that the meter uses, handed on with its stamps.
-  void sample(Clock& clock, Meter& meter);
+  // One reading of everything that the meter uses at each tick, or of all that
+  // it uses at the edge of a window, handed on with its stamps.
+  enum class At { tick, edge };
+  void sample(Clock& clock, Meter& meter, At at);
+  // Whether there is anything to read between the edges.
+  [[nodiscard]] bool has_ticks(const Meter& meter) const;
 
   // Failures since the last call, each text once: "read …/energy_uj: No such device".
   std::vector<std::string> take_failures();

@@ -7,11 +7,19 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "model/accounts.h"
 
 namespace everywatt {
+
+// The kernel's count of a package's work at one moment.
+struct WorkReading {
+  Nanoseconds time = 0;      // CLOCK_MONOTONIC
+  std::string device;        // package:0
+  std::uint64_t worked = 0;  // nanoseconds summed over its CPUs
+};
 
 // One run's presence on the host.
 struct Tenant {
@@ -20,6 +28,9 @@ struct Tenant {
   Reservation reservation = {};
   Nanoseconds from = 0;                // CLOCK_MONOTONIC
   std::optional<Nanoseconds> to = {};  // none: still there
+  // What the run read as it came and as it went: the others cut their windows
+  // there, and read once a second.
+  std::vector<WorkReading> readings = {};
 };
 
 // Whether another run than `run` was there at some time of [from, to].

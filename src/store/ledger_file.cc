@@ -13,9 +13,10 @@ namespace {
 
 // A log of this many pages is folded into the file by whoever commits next
 // (SQLite's own default), and one of this many by whoever closes the file:
-// opening it again reads the whole log.
+// opening it again reads the whole log, 2 µs a page, and folding it takes 1 to 2 ms
+// of waiting for the disk; a short run writes some 45 pages.
 constexpr int kLogPages = 1000;
-constexpr int kLogPagesAtClose = 64;
+constexpr int kLogPagesAtClose = 192;
 
 // Readers and other writers go on meanwhile; what cannot be folded in now stays in the log.
 void fold_log(Connection& db, int from_pages) {

@@ -84,7 +84,8 @@ Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds rec
       const std::string column = columns.substr(at + 2, next == std::string::npos ? next : next - at - 2);
       sql += ", ?";
       // What was first recorded and what is summed up from entries is not a fact that a caller replaces.
-      if (column != "recorded_wall_ns" && column != "total_uj" && column != "booked_uj") {
+      // A name is an index's too: it is replaced where it is another, or each second would write the index's page.
+      if (column != "recorded_wall_ns" && column != "total_uj" && column != "booked_uj" && column != "name") {
         updates += (updates.empty() ? "" : ", ") + column + " = excluded." + column;
       }
       at = next;
@@ -102,6 +103,7 @@ Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds rec
                 run.usage.disk_written_bytes, fact_text(run.usage.network), run.usage.method, run.overhead.cpu_time,
                 run.overhead.peak_rss_bytes, run.overhead.marks_dropped, run.supervisor.pid, run.supervisor.start_ticks,
                 run.supervisor.boot_id, fact_text(run.notices), fact_text(run.environment)));
+  CHECK(db.run("UPDATE run SET name = ?2 WHERE key = ?1 AND name <> ?2", key, run.name));
   return *key;
 }
 

@@ -127,7 +127,9 @@ void play(Chance& chance, Scenario& scenario) {
       }
       if (tick <= planned.begins || tick > planned.ends) continue;
       planned.run->work(load_of(scenario, planned, tick) * 1e8);
-      if (!(scenario.defects && chance.one_in(15))) planned.run->sample(scenario.machine);
+      const bool at_edge = tick % 10 == 0 || tick == planned.ends || planned.run->in_company();
+      if (!(scenario.defects && chance.one_in(15)))
+        planned.run->sample(scenario.machine, at_edge ? VirtualRun::At::edge : VirtualRun::At::tick);
     }
     for (Planned& planned : scenario.runs) {
       const auto tenants = tenants_at(scenario, tick);

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-units test-release test-fuzz test-threads test-integration bench lint gpu-test install clean \
+.PHONY: help build run test test-units test-release test-fuzz test-threads test-integration bench lint gpu-test docs install clean \
         packages-build packages-run packages-test packages-bench
 
 PREFIX ?= /usr/local
@@ -72,6 +72,9 @@ lint: packages-test ## layout, layers, clang-tidy
 
 gpu-test: ## tests that need an NVIDIA GPU
 	@echo "== nothing to run yet: the NVIDIA sensors come with their own source"
+
+docs: build ## docs/guide/commands.md, from what the program says of itself
+	$(PYTHON) tools/commands_page.py $(EVERYWATT) > docs/guide/commands.md
 
 install: build ## install into PREFIX (/usr/local)
 	cmake --install build/release --prefix $(PREFIX)

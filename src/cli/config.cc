@@ -69,6 +69,8 @@ std::optional<std::string> Config::text(const std::string& key) const {
   return is_quoted ? value.substr(1, value.size() - 2) : value;
 }
 
+Boundary Config::boundary() const { return text("site.boundary") == "node" ? Boundary::node : Boundary::components; }
+
 Site Config::site() const {
   Site site{.pue = number("site.pue"), .psu_efficiency = number("site.psu_efficiency")};
   if (const auto watts = number("site.node_overhead_watts")) site.node_overhead = *watts * watt;

@@ -10,6 +10,7 @@
 #include "account/facility.h"
 #include "base/result.h"
 #include "cli/config_file.h"
+#include "meter/election.h"
 
 namespace everywatt {
 
@@ -22,6 +23,8 @@ class Config {
 
   [[nodiscard]] std::optional<std::string> text(const std::string& key) const;
   [[nodiscard]] std::optional<double> number(const std::string& key) const;
+  // site.boundary, as the election wants it.
+  [[nodiscard]] Boundary boundary() const;
   // [site], as the accounts want it.
   [[nodiscard]] Site site() const;
   // In the order of the keys; of settings that several files make, the one that holds.

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/config.h"
 #include "cli/flags.h"
 #include "cli/ledger.h"
 #include "cli/recording.h"
@@ -61,7 +62,7 @@ std::vector<std::string> advice_for(const Diagnosis& diagnosis) {
   return advice;
 }
 
-Diagnosis diagnose(Context& context) {
+Diagnosis diagnose(Context& context, Boundary boundary) {
   const Sampler sampler{all_sources(), context.roots};
   Diagnosis diagnosis;
   const auto environment = environment_of(context.roots);
@@ -76,7 +77,7 @@ Diagnosis diagnose(Context& context) {
     diagnosis.sources.push_back({state.name, state.help, std::string{state_name(state.kind)}, state.why});
   }
   const auto inventories = sampler.inventories();
-  const Election election = elect(inventories);
+  const Election election = elect(inventories, boundary);
   diagnosis.devices = elected_rows(election, inventories);
   for (const Excluded& excluded : election.excluded) diagnosis.excluded.push_back({excluded.what, excluded.why});
   diagnosis.advice = advice_for(diagnosis);
@@ -115,7 +116,8 @@ Result<int> doctor_command(Context& context, Args args) {
   TRY(const bool parsed, flags.parse(context, args));
   if (!parsed) return 0;
   if (fix) return install_remedy(context, {.group = group, .rules = rules});
-  Diagnosis diagnosis = diagnose(context);
+  TRY(const Config config, Config::load());
+  Diagnosis diagnosis = diagnose(context, config.boundary());
   add_floors(context, diagnosis);
   context.out << (json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis, context.out_style));
   return 0;

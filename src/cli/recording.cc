@@ -76,11 +76,14 @@ std::string new_run_id() {
 }
 
 Recording::Recording(Context& context, const Config& config, Run run)
-    : context_{context}, site_{config.site()}, run_{std::move(run)}, sampler_{all_sources(), context.roots} {
+    : context_{context},
+      site_{config.site()},
+      series_days_{config.number("retention.series_days")},
+      run_{std::move(run)},
+      sampler_{all_sources(), context.roots} {
   open_store_for_run();
-  if (config.text("site.boundary") == "node") run_.boundary = "node";
-  MeterOptions options{
-      .run = run_.id, .tick = kTick, .boundary = run_.boundary == "node" ? Boundary::node : Boundary::components};
+  if (config.boundary() == Boundary::node) run_.boundary = "node";
+  MeterOptions options{.run = run_.id, .tick = kTick, .boundary = config.boundary()};
   const std::string host = ledger_host(run_.host, context_.roots);
   if (store_) {
     if (const auto floors = store_->floors(host)) {
@@ -293,6 +296,14 @@ void Recording::rebook() {
   add_entries(record_.entries, stored->entries);
 }
 
+void Recording::drop_old_series() {
+  if (!series_days_ || store_failed_) return;
+  constexpr double kDay = 86'400e9;
+  const auto kept = static_cast<Nanoseconds>(std::min(*series_days_, 36'500.0) * kDay);
+  if (const auto dropped = store_->drop_series_before(ended_.wall - kept); !dropped)
+    note("the series of old runs stay (retention.series_days): " + dropped.error().what);
+}
+
 Bill Recording::finish(const JobEnd& end) {
   rebook();
   run_.ended = ended_;
@@ -318,6 +329,7 @@ Bill Recording::finish(const JobEnd& end) {
     }();
     store_failed_ = !committed;
     if (!committed) note("the run is not kept whole: " + committed.error().what);
+    drop_old_series();
   }
   record_.run = run_;
   Bill bill = bill_of(record_);

@@ -41,6 +41,7 @@ class Recording {
   void close_window(Job& job, Instant until);
   void keep(const RunDelta& delta);
   void rebook();
+  void drop_old_series();
   void note(std::string line);
   WindowContext window(Job& job, Instant until);
   void tally(Job& job);
@@ -48,6 +49,7 @@ class Recording {
 
   Context& context_;
   Site site_;
+  std::optional<double> series_days_;  // that series are kept after a run's end
   Run run_;
   std::unique_ptr<Store> store_;
   std::string store_path_;

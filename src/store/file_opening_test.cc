@@ -29,7 +29,7 @@ std::vector<std::filesystem::path> set_aside_in(const std::filesystem::path& fol
 // A ledger of some pages, all of them in the file itself.
 void make_large_ledger(testing::StorePlaceFixture& place) {
   const auto store = must(place.open());
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     Run run = run_named("run" + std::to_string(i));
     run.environment["padding"] = std::string(1000, 'x');
     must(store->put_run(run));

@@ -312,7 +312,6 @@ Result<std::size_t> LedgerFile::drop_series_before(Nanoseconds wall) {
     return {};
   }));
   open_.clear();
-  if (touched > 0) CHECK(db_->execute("VACUUM"));
   return touched;
 }
 

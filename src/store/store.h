@@ -82,7 +82,8 @@ class Store {
   // how many. `from` is a ledger, one run's file, or the folder of either; our
   // own path folds the files of single runs into the ledger.
   virtual Result<std::size_t> merge(const std::filesystem::path& from) = 0;
-  // Drops series (entries stay) of runs that ended before `wall`, then vacuums; returns how many runs it touched.
+  // Drops series (entries stay) of runs that ended before `wall`; returns how many runs it touched. The room is used
+  // again; a file does not shrink.
   virtual Result<std::size_t> drop_series_before(Nanoseconds wall) = 0;
 
   // What was noticed on opening: "everywatt.db was damaged and set aside as …". For stderr, once.

@@ -1,4 +1,5 @@
 """The ledger: kept whatever the disk and the file do, and never at the job's cost."""
+import contextlib
 import csv
 import io
 import json
@@ -105,6 +106,17 @@ def test_the_file_per_run_form_is_one_ledger_to_read(everywatt):
     assert len([f for f in files if f.is_file()]) >= 2
     assert sorted(run["id"] for run in everywatt.json("ls", env=form)["runs"]) == sorted(b["id"] for b in bills)
     assert everywatt.show(bills[0]["id"], env=form) == bills[0]
+
+
+def test_series_of_old_runs_are_dropped_and_their_bills_stay(everywatt, tmp_path):
+    old = everywatt.run("sleep", "0.3").bill
+    settings = tmp_path / "everywatt.toml"
+    settings.write_text("[retention]\nseries_days = 0\n")
+    new = everywatt.run("sleep", "0.3", env={"EVERYWATT_CONFIG": str(settings)}).bill
+    with contextlib.closing(sqlite3.connect(everywatt.database)) as ledger:
+        have_series = {row[0] for row in ledger.execute("SELECT id FROM run WHERE key IN (SELECT run FROM chunk)")}
+    assert have_series == {new["id"]}
+    assert everywatt.show(old["id"]) == old
 
 
 # --- many at once

@@ -64,6 +64,14 @@ def test_doctor_elects_excludes_and_advises_as_the_table_says(seen, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_doctor_counts_as_the_site_says(everywatt, tmp_path):
+    settings = tmp_path / "everywatt.toml"
+    settings.write_text("[site]\nboundary = \"node\"\n")
+    machine = Machine.recorded(tmp_path / "machine", "two_socket_xeon")
+    told = everywatt.json("doctor", machine=machine, env={"EVERYWATT_CONFIG": str(settings)})
+    assert {d["kind"] for d in told["devices"] if d["counted"]} == {"psys"}
+
+
 def test_a_bill_is_made_of_what_was_elected(seen, name):
     _, _, _, run, shown = seen[name]
     table = expected(name)

@@ -45,9 +45,9 @@ TEST(Recording, AWallClockThatIsSetBackMovesLabelsAndNoJoule) {
 
   EXPECT_LT(bill.run.ended->wall, bill.run.started.wall);
   EXPECT_NEAR(static_cast<double>(bill.duration) / 1e9, 2.2, 0.4);
-  // The recorded machine stands still: its model draws one power all the time.
+  // The recorded machine stands still but for the few milliseconds that starting the command takes.
   ASSERT_TRUE(bill.energy.measured && bill.energy.idle);
-  EXPECT_EQ(*bill.energy.idle, *bill.energy.measured);
+  EXPECT_GT(static_cast<double>(*bill.energy.idle), 0.98 * static_cast<double>(*bill.energy.measured));
   ASSERT_FALSE(bill.devices.empty());
   for (const DeviceBill& device : bill.devices) EXPECT_GT(device.coverage, 0.99) << device.record.device.id;
   const auto store = open_store(machine.root() / "everywatt.db");

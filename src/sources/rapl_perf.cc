@@ -14,22 +14,16 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "sources/rapl.h"
 #include "sources/source.h"
 #include "sources/topology.h"
 
 namespace everywatt {
 namespace {
 
-namespace fs = std::filesystem;
+using namespace rapl;
 
-// The same registers as rapl-powercap reads: the sources of these are there.
-constexpr double kPackageError = 0.03;
-constexpr double kDramError = 0.08;
-constexpr double kAmdError = 0.10;
-constexpr double kPsysError = 0.20;
-constexpr double kMostPackageWatts = 1000;
-constexpr double kMostDramWatts = 500;
-constexpr double kMostPlatformWatts = 20000;
+namespace fs = std::filesystem;
 
 constexpr std::string_view kRemedy =
     " (needs CAP_PERFMON or a kernel.perf_event_paranoid of 0 or less; `sudo everywatt doctor --fix` opens RAPL to a "

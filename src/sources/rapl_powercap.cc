@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "sources/rapl.h"
 #include "sources/sensor_file.h"
 #include "sources/source.h"
 #include "sources/topology.h"
@@ -17,21 +18,10 @@
 namespace everywatt {
 namespace {
 
+using namespace rapl;
+
 namespace fs = std::filesystem;
 
-// Relative standard uncertainties. Package: Khan et al., "RAPL in Action" (TOMPECS 2018), 1 to 5 %
-// against the plug. dram is modelled from activity before Haswell-EP and on clients: Desrochers,
-// Paradis, Weaver (MEMSYS 2016). AMD models its packages: Schoene et al. 2021. psys has a scope of
-// the vendor's choosing: three laptops of CodeCarbon's RAPL notes lie 9, 11 and 31 % off.
-constexpr double kPackageError = 0.03;
-constexpr double kDramError = 0.08;
-constexpr double kAmdError = 0.10;
-constexpr double kPsysError = 0.20;
-
-// Far above what is sold, so that a counter's jump can be told from power.
-constexpr double kMostPackageWatts = 1000;
-constexpr double kMostDramWatts = 500;
-constexpr double kMostPlatformWatts = 20000;
 constexpr double kHeadroomOverLimit = 3;  // turbo exceeds the long-term limit for some time
 
 constexpr int kRank = 1;  // rapl-perf reads the same register and does not wrap

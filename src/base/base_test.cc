@@ -53,6 +53,12 @@ TEST(Text, KernelListsUnfold) {
   EXPECT_EQ(parse_cpu_list("0-99999999"), std::nullopt);
 }
 
+TEST(Text, KernelListsFold) {
+  for (const char* list : {"", "5", "0-2,8", "1,3,5-6", "0-1023"}) {
+    EXPECT_EQ(format_cpu_list(*parse_cpu_list(list)), list);
+  }
+}
+
 TEST(File, AMissingFileIsAbsentAndSaysWhatWasTried) {
   const auto text = read_text("/nonexistent/file");
   ASSERT_FALSE(text);

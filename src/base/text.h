@@ -25,5 +25,7 @@ std::vector<std::string_view> words(std::string_view text);
 
 // A kernel list of numbers: "0-3,8,10-11". Empty text is the empty list.
 std::optional<std::vector<unsigned>> parse_cpu_list(std::string_view text);
+// The same, of numbers that ascend.
+std::string format_cpu_list(const std::vector<unsigned>& cpus);
 
 }  // namespace everywatt

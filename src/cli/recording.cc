@@ -117,7 +117,6 @@ Recording::Recording(Context& context, const Config& config, Run run)
   sampler_.sample(context_.clock, *meter_, Sampler::At::edge);
   run_.started = context_.clock.now();
   meter_->begin(run_.started);
-  has_ticks_ = sampler_.has_ticks(*meter_);
   announce();
   if (presence_) {
     tenants_ = presence_->tenants(run_.started.steady);
@@ -226,6 +225,7 @@ void Recording::tally(Job& job) {
 }
 
 void Recording::close_window(Job& job, Instant until) {
+  has_ticks_ = sampler_.has_ticks(*meter_);  // a sensor that proved to be stuck is read no more
   keep(meter_->close_window(window(job, until)));
   if (windows_++ % kWindowsPerUsage == 0) {
     run_.usage = job.usage();

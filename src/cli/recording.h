@@ -57,7 +57,7 @@ class Recording {
   bool reserved_ = false;
   std::uint64_t windows_ = 0;
   bool job_time_is_cheap_ = false;  // to be read every tick, not only once a window
-  bool has_ticks_ = true;           // something is to be read between the edges of windows
+  bool has_ticks_ = true;           // something is to be read between the edges of windows; known after the first
   Sampler sampler_;
   std::unique_ptr<Meter> meter_;
   std::optional<Presence> presence_;

@@ -84,11 +84,7 @@ std::string format_tenant(const Tenant& tenant) {
   if (!tenant.parent.empty()) text += "\nparent " + tenant.parent;
   if (tenant.to) text += "\nto " + std::to_string(*tenant.to);
   if (tenant.reservation.quota) text += "\nquota " + std::to_string(*tenant.reservation.quota);
-  if (tenant.reservation.cpus) {
-    text += "\ncpus ";
-    for (const unsigned cpu : *tenant.reservation.cpus) text += std::to_string(cpu) + ",";
-    if (!tenant.reservation.cpus->empty()) text.pop_back();
-  }
+  if (tenant.reservation.cpus) text += "\ncpus " + format_cpu_list(*tenant.reservation.cpus);
   for (const WorkReading& reading : tenant.readings) {
     text += "\nworked " + std::to_string(reading.time) + " " + reading.device + " " + std::to_string(reading.worked);
   }

@@ -63,7 +63,6 @@ def test_doctor_elects_excludes_and_advises_as_the_table_says(seen, name):
     assert all(row in text.stdout for row in table["elected"])
 
 
-@pytest.mark.parametrize("name", NAMES)
 def test_doctor_counts_as_the_site_says(everywatt, tmp_path):
     settings = tmp_path / "everywatt.toml"
     settings.write_text("[site]\nboundary = \"node\"\n")
@@ -72,6 +71,7 @@ def test_doctor_counts_as_the_site_says(everywatt, tmp_path):
     assert {d["kind"] for d in told["devices"] if d["counted"]} == {"psys"}
 
 
+@pytest.mark.parametrize("name", NAMES)
 def test_a_bill_is_made_of_what_was_elected(seen, name):
     _, _, _, run, shown = seen[name]
     table = expected(name)

@@ -25,8 +25,8 @@ constexpr std::uint8_t kStateListen = 10;
 // Only what is left of a connection, without counts.
 constexpr std::uint32_t kStatesAsked = 0xfff & ~(1u << kStateTimeWait);
 
-constexpr std::size_t kDatagramBytes = 32 * 1024;  // the kernel fills dumps up to this
-constexpr int kKeptBytes = 1 << 20;                // of ends not taken yet: about a thousand
+constexpr std::size_t kDatagramBytes = std::size_t{32} * 1024;  // the kernel fills dumps up to this
+constexpr int kKeptBytes = 1 << 20;                             // of ends not taken yet: about a thousand
 
 // Copies a structure from the front; what an older kernel does not write is zero.
 template <class T>

@@ -19,7 +19,7 @@
 namespace everywatt {
 namespace {
 
-constexpr std::size_t kStackBytes = 64 * 1024;
+constexpr std::size_t kStackBytes = std::size_t{64} * 1024;
 constexpr int kSignals = 64;                 // _NSIG of the kernel
 constexpr std::size_t kKernelMaskBytes = 8;  // sigset_t of the kernel
 

@@ -149,7 +149,7 @@ class RaplPerf final : public Source {
   [[nodiscard]] Device device_of(const Domain& domain, unsigned cpu) const {
     const CpuPackage* found = topology_.of_cpu(cpu);
     const CpuPackage& on = found ? *found : topology_.packages.front();
-    const Device package = topology_.device(on);
+    Device package = topology_.device(on);
     const std::string place = on.place();
     switch (domain.kind) {
       case DeviceKind::package:

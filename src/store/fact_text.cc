@@ -182,8 +182,9 @@ Result<void> read_fact_text(std::string_view text, TextMap& facts) {
     auto key = cursor.string();
     if (!key || !cursor.skip(':')) return false;
     auto value = cursor.string();
-    if (value) facts.insert_or_assign(facts.end(), *std::move(key), *std::move(value));
-    return value.has_value();
+    if (!value) return false;
+    facts.insert_or_assign(facts.end(), *std::move(key), *std::move(value));
+    return true;
   });
 }
 
@@ -200,8 +201,9 @@ Result<void> read_fact_text(std::string_view text, NumberMap& facts) {
 Result<void> read_fact_text(std::string_view text, TextList& facts) {
   return read_joined(text, '[', ']', [&](Cursor& cursor) {
     auto fact = cursor.string();
-    if (fact) facts.push_back(*std::move(fact));
-    return fact.has_value();
+    if (!fact) return false;
+    facts.push_back(*std::move(fact));
+    return true;
   });
 }
 
@@ -216,8 +218,9 @@ Result<void> read_fact_text(std::string_view text, std::vector<unsigned>& number
 Result<void> read_fact_text(std::string_view text, std::vector<NetworkBytes>& network) {
   return read_joined(text, '[', ']', [&](Cursor& cursor) {
     auto bytes = read_network(cursor);
-    if (bytes) network.push_back(*std::move(bytes));
-    return bytes.has_value();
+    if (!bytes) return false;
+    network.push_back(*std::move(bytes));
+    return true;
   });
 }
 

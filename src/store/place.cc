@@ -31,7 +31,7 @@ bool may_write_in(const std::filesystem::path& folder) {
 
 // $XDG_DATA_HOME, else ~/.local/share; a relative one is to be ignored (XDG Base Directory Specification 0.8).
 std::filesystem::path data_home() {
-  const std::filesystem::path data = variable("XDG_DATA_HOME");
+  std::filesystem::path data = variable("XDG_DATA_HOME");
   if (data.is_absolute()) return data;
   const std::filesystem::path home = variable("HOME");
   std::error_code ignored;
@@ -45,7 +45,7 @@ std::filesystem::path data_home() {
 Result<std::filesystem::path> own_temporary_folder() {
   std::filesystem::path parent = variable("TMPDIR");
   if (!parent.is_absolute()) parent = "/tmp";
-  const auto folder = parent / ("everywatt-" + std::to_string(::geteuid()));
+  auto folder = parent / ("everywatt-" + std::to_string(::geteuid()));
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
     return fail_errno(errno, "make the folder " + folder.string());
   struct stat status{};

@@ -37,7 +37,6 @@ class Recording {
   void open_store_for_run();
   void announce();
   void propose_floors(Nanoseconds now);
-  void tick(Job& job);
   void close_window(Job& job, Instant until);
   void keep(const RunDelta& delta);
   void rebook();

@@ -68,17 +68,30 @@ Result<std::uint64_t> read_u64(const std::filesystem::path& path) {
   return *value;
 }
 
-Result<void> write_text(const std::filesystem::path& path, std::string_view text) {
-  const std::filesystem::path draft = path.string() + ".new";
-  Fd fd{::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-  if (!fd) return fail_errno(errno, "write " + path.string());
+namespace {
+
+Result<void> write_all(const std::filesystem::path& path, std::string_view text) {
+  Fd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+  if (!fd) return fail_errno(errno, "write");
   while (!text.empty()) {
     const ssize_t n = ::write(fd.get(), text.data(), text.size());
-    if (n < 0) return fail_errno(errno, "write " + path.string());
+    if (n < 0) return fail_errno(errno, "write");
     text.remove_prefix(static_cast<std::size_t>(n));
   }
-  if (::rename(draft.c_str(), path.c_str()) != 0) return fail_errno(errno, "write " + path.string());
   return {};
+}
+
+}  // namespace
+
+Result<void> write_text(const std::filesystem::path& path, std::string_view text) {
+  std::error_code ignored;
+  const bool is_plain = !std::filesystem::exists(path, ignored) || std::filesystem::is_regular_file(path, ignored);
+  const std::filesystem::path draft = is_plain ? path.string() + ".new" : path.string();
+  auto written = write_all(draft, text);
+  if (is_plain && written && ::rename(draft.c_str(), path.c_str()) != 0) written = fail_errno(errno, "write");
+  if (written) return {};
+  if (is_plain) ::unlink(draft.c_str());
+  return fail(written.error().code, path.string() + ": " + written.error().what);
 }
 
 }  // namespace everywatt

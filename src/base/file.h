@@ -51,7 +51,8 @@ Result<std::string> read_text(const std::filesystem::path& path);
 // The whole file without white space at its end: "package-0".
 Result<std::string> read_line(const std::filesystem::path& path);
 Result<std::uint64_t> read_u64(const std::filesystem::path& path);
-// Writes beside the file and renames over it: readers see the old text or the new one.
+// Writes beside the file and renames over it: readers see the old text or the new
+// one. What is no plain file (a pipe, a device) is written as it is.
 Result<void> write_text(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace everywatt

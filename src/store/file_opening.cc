@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "base/file.h"
 #include "store/schema.h"
@@ -128,6 +130,21 @@ bool is_damaged(const std::filesystem::path& path, Journal journal) {
   return !db && db.error().code == Errc::malformed;
 }
 
+// A path mistyped leads to somebody's file, and that is never moved: only a
+// file that begins as a database of ours, or one whose name says database.
+bool may_be_a_ledger(const std::filesystem::path& path) {
+  constexpr std::string_view kMagic = "SQLite format 3";
+  constexpr std::size_t kApplicationIdAt = 68;  // sqlite.org/fileformat.html, big-endian
+  const std::string extension = path.extension().string();
+  if (extension == ".db" || extension == ".sqlite" || extension == ".sqlite3") return true;
+  std::array<unsigned char, 100> head{};
+  const Fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!file || ::pread(file.get(), head.data(), head.size(), 0) < static_cast<ssize_t>(head.size())) return false;
+  std::int64_t id = 0;
+  for (std::size_t i = 0; i < 4; ++i) id = id << 8 | head[kApplicationIdAt + i];
+  return id == kApplicationId && std::memcmp(head.data(), kMagic.data(), kMagic.size()) == 0;
+}
+
 // The damaged file and what belongs to it get another name; returns it. Of
 // several processes that find it so, one moves it and the others return "":
 // under the lock, the file that has the name is looked at again.
@@ -164,6 +181,8 @@ Result<Connection> open_ledger_database(const std::filesystem::path& path, Journ
     auto db = open_ready(path, journal, notices);
     if (db || db.error().code != Errc::malformed || attempt == 3) return db;
     const std::string why = db.error().what;
+    if (!may_be_a_ledger(path))
+      return fail(Errc::misuse, path.string() + " is no ledger of everywatt: set EVERYWATT_DB to another file");
     TRY(const std::string name, set_aside(path, journal, now_wall));
     if (!name.empty()) notices.push_back(why + "; it was set aside as " + name + " and a new ledger begun");
   }

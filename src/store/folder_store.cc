@@ -88,6 +88,9 @@ Result<LedgerFile*> FolderStore::file_at(const std::filesystem::path& path) {
 Result<LedgerFile*> FolderStore::ledger() { return file_at(path_); }
 
 Result<LedgerFile*> FolderStore::file_of(std::string_view run) {
+  for (auto& [path, file] : open_) {
+    if (file.writes(run) && !file.is_replaced()) return &file;
+  }
   if (is_file(path_)) {
     TRY(LedgerFile* const file, ledger());
     TRY(const bool here, file->has(run));

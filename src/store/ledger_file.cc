@@ -97,7 +97,7 @@ Result<void> LedgerFile::put_run(const Run& run, Nanoseconds now_wall) {
 Result<PendingRun*> LedgerFile::pending_of(std::string_view run) {
   CHECK(check_writable());
   if (const auto found = pending_.runs.find(run); found != pending_.runs.end()) return &found->second;
-  TRY(const bool known, has(run));
+  TRY(const bool known, writes(run) ? Result<bool>{true} : has(run));
   if (!known) return fail(Errc::absent, "no run " + std::string{run} + " in " + db_->path().string());
   return &pending_.runs[std::string{run}];
 }
@@ -166,8 +166,7 @@ Result<std::map<std::string, SeriesWrite>> LedgerFile::plan() {
     const RunEnd end = is_over(run) ? RunEnd::ended : RunEnd::open;
     if (run.series.empty() && end == RunEnd::open) continue;
     TRY(const OpenRun* const open, open_of(id));
-    TRY(const auto key, run_key(*db_, id));
-    TRY(SeriesWrite write, plan_series(*db_, key, *open, run.series, end));
+    TRY(SeriesWrite write, plan_series(*db_, id, *open, run.series, end));
     writes.emplace(id, std::move(write));
   }
   return writes;
@@ -175,16 +174,18 @@ Result<std::map<std::string, SeriesWrite>> LedgerFile::plan() {
 
 Result<void> LedgerFile::write(const std::map<std::string, SeriesWrite>& series, std::vector<std::string>& vanished) {
   for (const auto& [id, run] : pending_.runs) {
-    TRY(auto key, run_key(*db_, id));
-    if (run.facts) {
-      TRY(key, put_run_row(*db_, *run.facts, recorded_.at(id)));
-    }
+    const auto put_or_find = [&]() -> Result<std::optional<std::int64_t>> {
+      if (!run.facts) return run_key(*db_, id);
+      return put_run_row(*db_, *run.facts, recorded_.at(id));
+    };
+    TRY(const auto key, put_or_find());
     if (!key) {
       vanished.push_back(id);
       continue;
     }
-    CHECK(put_run_parts(*db_, *key, run));
-    if (const auto write = series.find(id); write != series.end()) CHECK(write_series(*db_, *key, write->second));
+    CHECK(put_run_parts(*db_, names_, *key, run));
+    if (const auto write = series.find(id); write != series.end())
+      CHECK(write_series(*db_, names_, *key, write->second));
   }
   return write_floors(*db_, pending_);
 }
@@ -193,7 +194,10 @@ Result<void> LedgerFile::in_transaction(const std::function<Result<void>()>& wor
   CHECK(db_->execute("BEGIN IMMEDIATE"));
   auto done = work();
   if (done) done = db_->execute("COMMIT");
-  if (!done) (void)db_->execute("ROLLBACK");  // fails where SQLite has rolled back on its own
+  if (!done) {
+    (void)db_->execute("ROLLBACK");  // fails where SQLite has rolled back on its own
+    names_.forget();
+  }
   return done;
 }
 

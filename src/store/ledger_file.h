@@ -45,6 +45,8 @@ class LedgerFile {
   Result<void> commit();
   Result<void> remove(std::string_view run);
 
+  // Whether the run is ours to write: we have put it here.
+  [[nodiscard]] bool writes(std::string_view run) const { return recorded_.contains(run); }
   // Whether the run is here, written or about to be.
   Result<bool> has(std::string_view run);
   Result<RunRecord> read(std::string_view run);
@@ -78,6 +80,7 @@ class LedgerFile {
   Pending pending_;
   std::map<std::string, Nanoseconds, std::less<>> recorded_;  // of runs that were put
   std::map<std::string, OpenRun, std::less<>> open_;          // of runs that have series
+  NameNumbers names_;
   SeriesCache cache_;
 };
 

@@ -1,6 +1,5 @@
 // The rows of a run but its series: written within a transaction of the
-// caller, read within one of its own. Device ids and phase paths stand once a
-// run in the table `name`; other rows hold their numbers.
+// caller, read within one of its own.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -11,6 +10,7 @@
 
 #include "base/result.h"
 #include "model/run.h"
+#include "store/name_numbers.h"
 #include "store/pending.h"
 #include "store/sqlite.h"
 #include "store/store.h"
@@ -25,12 +25,10 @@ Result<std::optional<std::int64_t>> run_key(Connection& db, std::string_view id)
 Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds recorded_wall);
 
 // All that is pending of a run but its facts and its series.
-Result<void> put_run_parts(Connection& db, std::int64_t run, const PendingRun& pending);
+Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run, const PendingRun& pending);
 
 Result<void> delete_run(Connection& db, std::int64_t run);
 
-// The number of a name within a run, made where there is none.
-Result<std::int64_t> number_of(Connection& db, std::int64_t run, std::string_view name);
 // All names of a run by number.
 Result<std::map<std::int64_t, std::string>> names_of(Connection& db, std::int64_t run);
 

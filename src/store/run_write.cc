@@ -1,5 +1,6 @@
 #include <string>
 
+#include "base/text.h"
 #include "store/fact_text.h"
 #include "store/run_rows.h"
 #include "store/schema.h"
@@ -7,8 +8,8 @@
 namespace everywatt {
 namespace {
 
-Result<void> put_device(Connection& db, std::int64_t run, const DeviceRecord& record) {
-  TRY(const std::int64_t name, number_of(db, run, record.device.id));
+Result<void> put_device(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
+  TRY(const std::int64_t name, names.number(db, run, record.device.id));
   std::optional<std::string_view> method;
   if (record.method) method = to_string(*record.method);
   return db.run(
@@ -22,17 +23,39 @@ Result<void> put_device(Connection& db, std::int64_t run, const DeviceRecord& re
       record.busy_time, record.reserved_time, record.utilisation_known, fact_text(record.flags), record.reason);
 }
 
+// With the same values in the same places.
+struct RunStatements {
+  std::string update, insert;
+
+  RunStatements() {
+    std::string marks, updates;
+    int place = 0;
+    for (const std::string_view column : split(kRunColumns, ',')) {
+      const std::string name{trim(column)}, mark = "?" + std::to_string(++place);
+      marks += (marks.empty() ? "" : ", ") + mark;
+      // What was first recorded and what is summed up from entries is not a fact that a caller replaces.
+      // A name is an index's too: it is replaced where it is another, or each second would write the index's page.
+      if (name == "id" || name == "recorded_wall_ns" || name == "total_uj" || name == "booked_uj" || name == "name")
+        continue;
+      updates += (updates.empty() ? "" : ", ") + name + " = " + mark;
+    }
+    update = "UPDATE run SET " + updates + " WHERE id = ?1 RETURNING key";
+    insert = "INSERT INTO run (" + std::string{kRunColumns} + ") VALUES (" + marks + ") RETURNING key";
+  }
+};
+
 struct Sum {
   MicroJoules charged = 0;  // busy and idle
   MicroJoules booked = 0;   // all accounts
 };
 
 // What `ls` shows is kept beside the entries, so that listing scans none.
-Result<void> put_entries(Connection& db, std::int64_t run, const std::map<EntryKey, MicroJoules>& entries) {
+Result<void> put_entries(Connection& db, NameNumbers& names, std::int64_t run,
+                         const std::map<EntryKey, MicroJoules>& entries) {
   std::map<std::int64_t, Sum> sums;
   for (const auto& [key, energy] : entries) {
-    TRY(const std::int64_t device, number_of(db, run, key.device));
-    TRY(const std::int64_t phase, number_of(db, run, key.phase));
+    TRY(const std::int64_t device, names.number(db, run, key.device));
+    TRY(const std::int64_t phase, names.number(db, run, key.phase));
     CHECK(
         db.run("INSERT INTO entry (run, device, phase, account, minute, energy_uj) VALUES (?, ?, ?, ?, ?, ?) "
                "ON CONFLICT DO UPDATE SET energy_uj = energy_uj + excluded.energy_uj",
@@ -65,63 +88,45 @@ Result<std::optional<std::int64_t>> run_key(Connection& db, std::string_view id)
   return db.number("SELECT key FROM run WHERE id = ?", id);
 }
 
-Result<std::int64_t> number_of(Connection& db, std::int64_t run, std::string_view name) {
-  TRY(const auto number, db.number("SELECT number FROM name WHERE run = ? AND text = ?", run, name));
-  if (number) return *number;
-  TRY(const auto made, db.number("INSERT INTO name (run, number, text) SELECT ?1, coalesce(max(number), 0) + 1, ?2 "
-                                 "FROM name WHERE run = ?1 RETURNING number",
-                                 run, name));
-  return *made;
-}
-
 Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds recorded_wall) {
-  static const std::string kInsert = [] {
-    const std::string columns = kRunColumns;
-    std::string sql = "INSERT INTO run (" + columns + ") VALUES (?";
-    std::string updates;
-    for (std::size_t at = columns.find(", "); at != std::string::npos;) {
-      const std::size_t next = columns.find(", ", at + 2);
-      const std::string column = columns.substr(at + 2, next == std::string::npos ? next : next - at - 2);
-      sql += ", ?";
-      // What was first recorded and what is summed up from entries is not a fact that a caller replaces.
-      // A name is an index's too: it is replaced where it is another, or each second would write the index's page.
-      if (column != "recorded_wall_ns" && column != "total_uj" && column != "booked_uj" && column != "name") {
-        updates += (updates.empty() ? "" : ", ") + column + " = excluded." + column;
-      }
-      at = next;
-    }
-    return sql + ") ON CONFLICT (id) DO UPDATE SET " + updates + " RETURNING key";
-  }();
   std::optional<Nanoseconds> ended, ended_wall;
   if (run.ended) ended = run.ended->steady;
   if (run.ended) ended_wall = run.ended->wall;
-  TRY(const auto key,
-      db.number(kInsert, run.id, recorded_wall, run.name, run.project, run.model, run.model_version, run.origin,
-                to_string(run.status), run.parent, fact_text(run.command), run.exit_status, run.ended_by,
-                run.started.steady, run.started.wall, ended, ended_wall, fact_text(run.tags), fact_text(run.metrics),
-                run.boundary, run.host, run.usage.cpu_time, run.usage.peak_memory_bytes, run.usage.disk_read_bytes,
-                run.usage.disk_written_bytes, fact_text(run.usage.network), run.usage.method, run.overhead.cpu_time,
-                run.overhead.peak_rss_bytes, run.overhead.marks_dropped, run.supervisor.pid, run.supervisor.start_ticks,
-                run.supervisor.boot_id, fact_text(run.notices), fact_text(run.environment)));
+  const auto put = [&](const std::string& sql) {
+    return db.number(sql, run.id, recorded_wall, run.name, run.project, run.model, run.model_version, run.origin,
+                     to_string(run.status), run.parent, fact_text(run.command), run.exit_status, run.ended_by,
+                     run.started.steady, run.started.wall, ended, ended_wall, fact_text(run.tags),
+                     fact_text(run.metrics), run.boundary, run.host, run.usage.cpu_time, run.usage.peak_memory_bytes,
+                     run.usage.disk_read_bytes, run.usage.disk_written_bytes, fact_text(run.usage.network),
+                     run.usage.method, run.overhead.cpu_time, run.overhead.peak_rss_bytes, run.overhead.marks_dropped,
+                     run.supervisor.pid, run.supervisor.start_ticks, run.supervisor.boot_id, fact_text(run.notices),
+                     fact_text(run.environment));
+  };
+  static const RunStatements kStatements;
+  // Nearly always the run is there; an INSERT, even one that ends as an update, writes SQLite's page of last keys.
+  TRY(auto key, put(kStatements.update));
+  if (!key) {
+    TRY(key, put(kStatements.insert));
+  }
   CHECK(db.run("UPDATE run SET name = ?2 WHERE key = ?1 AND name <> ?2", key, run.name));
   return *key;
 }
 
-Result<void> put_run_parts(Connection& db, std::int64_t run, const PendingRun& pending) {
-  for (const DeviceRecord& record : pending.devices) CHECK(put_device(db, run, record));
+Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run, const PendingRun& pending) {
+  for (const DeviceRecord& record : pending.devices) CHECK(put_device(db, names, run, record));
   if (pending.clears_entries) {
     CHECK(db.run("DELETE FROM entry WHERE run = ?", run));
     CHECK(db.run("DELETE FROM device_sum WHERE run = ?", run));
   }
-  CHECK(put_entries(db, run, pending.entries));
+  CHECK(put_entries(db, names, run, pending.entries));
   if (pending.clears_entries || !pending.devices.empty() || !pending.entries.empty()) CHECK(sum_up(db, run));
   for (const auto& [path, phase] : pending.phases) {
-    TRY(const std::int64_t name, number_of(db, run, path));
+    TRY(const std::int64_t name, names.number(db, run, path));
     CHECK(db.run("INSERT OR REPLACE INTO phase (run, name, count, duration_ns) VALUES (?, ?, ?, ?)", run, name,
                  phase.count, phase.duration));
   }
   for (const Gap& gap : pending.gaps) {
-    TRY(const std::int64_t device, number_of(db, run, gap.device));
+    TRY(const std::int64_t device, names.number(db, run, gap.device));
     CHECK(db.run("INSERT INTO gap (run, device, started_wall_ns, length_ns, reason) VALUES (?, ?, ?, ?, ?)", run,
                  device, gap.started_wall, gap.length, gap.reason));
   }

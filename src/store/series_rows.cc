@@ -102,7 +102,7 @@ Result<OpenRun> open_series(Connection& db, std::int64_t run) {
   return open;
 }
 
-Result<SeriesWrite> plan_series(Connection& db, std::optional<std::int64_t> run, const OpenRun& open,
+Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const OpenRun& open,
                                 const PointsByKey& pending, RunEnd end) {
   SeriesWrite write{.chunks = {}, .folded_through = {}, .tail = {}, .after = open};
   if (!is_time_to_fold(open, pending, end)) {
@@ -115,6 +115,7 @@ Result<SeriesWrite> plan_series(Connection& db, std::optional<std::int64_t> run,
     return write;
   }
   Tail tail;
+  TRY(const auto run, run_key(db, run_id));
   if (run) {
     TRY(tail, read_tail(db, *run));
     if (tail.last_row > 0) write.folded_through = tail.last_row;
@@ -127,9 +128,9 @@ Result<SeriesWrite> plan_series(Connection& db, std::optional<std::int64_t> run,
   return write;
 }
 
-Result<void> write_series(Connection& db, std::int64_t run, const SeriesWrite& write) {
+Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, const SeriesWrite& write) {
   for (const SeriesWrite::Chunk& chunk : write.chunks) {
-    TRY(const std::int64_t device, number_of(db, run, chunk.key.device));
+    TRY(const std::int64_t device, names.number(db, run, chunk.key.device));
     CHECK(db.run("INSERT INTO chunk (run, device, track, first_ns, last_ns, points, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
                  run, device, static_cast<int>(chunk.key.track), chunk.first, chunk.last, std::uint64_t{chunk.points},
                  Blob{chunk.data}));
@@ -140,7 +141,7 @@ Result<void> write_series(Connection& db, std::int64_t run, const SeriesWrite& w
   if (write.tail.empty()) return {};
   std::string data;
   for (const auto& [key, points] : write.tail) {
-    TRY(const std::int64_t device, number_of(db, run, key.device));
+    TRY(const std::int64_t device, names.number(db, run, key.device));
     const std::string packed = pack_points(points);
     put_varint(data, static_cast<std::uint64_t>(device));
     data += static_cast<char>(key.track);

@@ -8,9 +8,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "store/name_numbers.h"
 #include "store/pending.h"
 #include "store/sqlite.h"
 
@@ -42,10 +44,10 @@ struct SeriesWrite {
 
 enum class RunEnd { open, ended };
 
-// `run`: none where the file has no rows of it yet.
-Result<SeriesWrite> plan_series(Connection& db, std::optional<std::int64_t> run, const OpenRun& open,
+// The file is looked at only where it is time to fold.
+Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const OpenRun& open,
                                 const PointsByKey& pending, RunEnd end);
-Result<void> write_series(Connection& db, std::int64_t run, const SeriesWrite& write);
+Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, const SeriesWrite& write);
 
 // Points of one series that lie after `after`, in the order of time.
 Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, const SeriesKey& key,

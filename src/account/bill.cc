@@ -33,6 +33,12 @@ std::map<std::string, Accounts> accounts_by_device(const std::vector<Entry>& ent
 
 MicroJoules expand(double standard) { return std::llround(kCoverageFactor * standard); }
 
+// What is charged has its share of the errors of what was measured.
+double charged_share(const EnergyFigures& figures) {
+  const auto measured = static_cast<double>(figures.measured.value_or(0));
+  return measured > 0 ? static_cast<double>(figures.total.value_or(0)) / measured : 0;
+}
+
 EnergyFigures figures_of(const DeviceRecord& record, const Accounts& accounts) {
   EnergyFigures figures;
   if (!record.measured) return figures;
@@ -46,6 +52,7 @@ EnergyFigures figures_of(const DeviceRecord& record, const Accounts& accounts) {
   const auto systematic = static_cast<double>(record.uncertainty_systematic);
   figures.uncertainty = expand(std::hypot(random, systematic));
   figures.uncertainty_systematic = expand(systematic);
+  figures.total_uncertainty = expand(std::hypot(random, systematic) * charged_share(figures));
   return figures;
 }
 
@@ -54,22 +61,36 @@ void add(std::optional<MicroJoules>& sum, const std::optional<MicroJoules>& part
 }
 
 // Errors of one sensor family go together and add up; different ones are independent.
+struct ErrorSum {
+  double random = 0;  // squares
+  std::map<std::string, double> systematic = {};
+
+  void add(const DeviceRecord& record, double share) {
+    random += std::pow(share * static_cast<double>(record.uncertainty_random), 2);
+    const std::string& key = record.correlation.empty() ? record.device.id : record.correlation;
+    systematic[key] += share * static_cast<double>(record.uncertainty_systematic);
+  }
+  [[nodiscard]] double systematic_squares() const {
+    double squares = 0;
+    for (const auto& [key, value] : systematic) squares += value * value;
+    return squares;
+  }
+  [[nodiscard]] double whole() const { return std::sqrt(random + systematic_squares()); }
+};
+
 void add_uncertainty(EnergyFigures& sum, const std::vector<DeviceBill>& devices) {
-  double random = 0;
-  std::map<std::string, double> systematic;
+  ErrorSum of_measured, of_total;
   bool any = false;
   for (const DeviceBill& device : devices) {
     if (!device.record.counted || !device.record.measured) continue;
     any = true;
-    random += std::pow(static_cast<double>(device.record.uncertainty_random), 2);
-    const std::string& key = device.record.correlation.empty() ? device.record.device.id : device.record.correlation;
-    systematic[key] += static_cast<double>(device.record.uncertainty_systematic);
+    of_measured.add(device.record, 1);
+    of_total.add(device.record, charged_share(device.energy));
   }
   if (!any) return;
-  double squares = 0;
-  for (const auto& [key, value] : systematic) squares += value * value;
-  sum.uncertainty = expand(std::sqrt(random + squares));
-  sum.uncertainty_systematic = expand(std::sqrt(squares));
+  sum.uncertainty = expand(of_measured.whole());
+  sum.uncertainty_systematic = expand(std::sqrt(of_measured.systematic_squares()));
+  sum.total_uncertainty = expand(of_total.whole());
 }
 
 EnergyFigures sum_of(const std::vector<DeviceBill>& devices) {

@@ -20,6 +20,7 @@ struct EnergyFigures {
   std::optional<MicroJoules> unattributed = {};
   std::optional<MicroJoules> uncertainty = {};             // half-width of the 95 % interval of measured
   std::optional<MicroJoules> uncertainty_systematic = {};  // its systematic part
+  std::optional<MicroJoules> total_uncertainty = {};       // the same of total: each device's, by the part charged
 };
 
 struct DeviceBill {

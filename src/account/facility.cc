@@ -39,6 +39,8 @@ std::optional<Facility> facility_of(const Bill& bill, const Site& site) {
     microjoules *= *site.pue;
     boundary += " + building";
   }
+  constexpr double kMost = 9e18;  // microjoules that an integer holds, 2.5 TWh: beyond it the settings are wrong
+  if (!(microjoules < kMost)) return std::nullopt;
   return Facility{.pue = site.pue, .energy = std::llround(microjoules), .boundary = boundary};
 }
 

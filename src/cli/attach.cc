@@ -1,14 +1,14 @@
-// everywatt attach PID: measures a process that runs already until it ends.
+// everywatt attach PID: measures a process that runs already.
 #include <filesystem>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/bill_output.h"
 #include "cli/command.h"
 #include "cli/flags.h"
+#include "cli/kinship.h"
 #include "cli/ledger.h"
 #include "cli/recording.h"
-#include "report/bill_json.h"
-#include "report/bill_text.h"
 
 namespace everywatt {
 namespace {
@@ -23,24 +23,37 @@ std::vector<std::string> command_of(pid_t pid) {
   return command;
 }
 
+// A run that was there before and lies within would be on both bills.
+Result<void> check_apart(const Tenant::Root& root, const Context& context) {
+  const auto folder = presence_folder(context.roots);
+  if (!folder) return {};
+  const auto within = run_within(root, tenants_in(*folder, context.clock.now().steady));
+  if (!within) return {};
+  return fail(Errc::misuse,
+              "PID " + std::to_string(root.pid) + " holds the run " + *within +
+                  ", which is being measured already: attach to a process beside it, or wait for its end");
+}
+
 }  // namespace
 
 Result<int> attach_command(Context& context, Args args) {
   std::string pid_text;
-  std::optional<std::string> name, json;
-  bool quiet = false;
+  std::optional<std::string> name;
+  BillOutput output;
   Flags flags{"attach", "[OPTION…] PID",
-              "Measures a running process, with the children it has and gets, until it ends. What it did before is not "
-              "on the bill, and its exit status is not known. Ends with 0."};
+              "Measures a running process, with the children it has and gets, until it ends or until Ctrl-C (or "
+              "SIGTERM). What it did before is not on the bill, and its exit status is not known. Ends with 0."};
   flags.positional("PID", pid_text, "the process");
   flags.option("--name NAME", name, "name of the run; else the command's");
-  flags.option("--json FILE", json, "write the bill to this file as JSON (schema everywatt.run/1)");
-  flags.flag("--quiet", quiet, "print nothing of our own");
+  output.add_options(flags);
   TRY(const bool parsed, flags.parse(context, args));
   if (!parsed) return 0;
   const auto pid = parse_u64(pid_text);
   if (!pid || *pid == 0 || *pid > 4194304)
     return fail(Errc::misuse, "PID expects a process id, not '" + pid_text + "'");
+  const auto root = measured_from(static_cast<pid_t>(*pid));
+  CHECK(check_apart(root, context));
+  CHECK(output.check());
   TRY(const auto job, attach_to(static_cast<pid_t>(*pid)));
 
   Run run{.id = new_run_id(), .origin = "attach", .command = command_of(static_cast<pid_t>(*pid))};
@@ -50,11 +63,10 @@ Result<int> attach_command(Context& context, Args args) {
   run.host = run.environment["host"];
   run.supervisor = this_supervisor();
   TRY(const Config config, Config::load());
-  Recording recording{context, config, std::move(run)};
+  Recording recording{context, config, std::move(run), root};
   const JobEnd end = recording.follow(*job);
   const Bill bill = recording.finish(end);
-  if (!quiet) context.err << '\n' << bill_text(bill, context.err_style);
-  if (json) CHECK(write_text(*json, bill_json(bill)));
+  CHECK(output.write(context, recording, bill));
   return 0;
 }
 

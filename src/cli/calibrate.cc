@@ -42,7 +42,7 @@ std::map<std::string, Floor> watch(Context& context, double seconds) {
   Sampler sampler{all_sources(), context.roots};
   const auto inventories = sampler.inventories();
   Meter meter{inventories, {.run = "calibrate", .tick = kTick}};
-  sampler.sample(context.clock, meter, Sampler::At::edge);
+  sampler.sample_edge(context.clock, meter);
   const Instant start = context.clock.now();
   meter.begin(start);
   const std::vector<Tenant> tenants{{.run = "calibrate", .from = start.steady}};
@@ -50,10 +50,15 @@ std::map<std::string, Floor> watch(Context& context, double seconds) {
   for (int tick = 1; now.steady - start.steady < static_cast<Nanoseconds>(seconds * 1e9); ++tick) {
     sleep_until(next_on_grid(now.steady, kTick));
     now = context.clock.now();
-    sampler.sample(context.clock, meter, tick % 10 == 0 ? Sampler::At::edge : Sampler::At::tick);
-    if (tick % 10 == 0) (void)meter.close_window({.until = now, .tenants = tenants});
+    if (tick % 10 != 0) {
+      sampler.sample_tick(context.clock);
+      continue;
+    }
+    sampler.sample_edge(context.clock, meter);
+    (void)meter.close_window({.until = now, .tenants = tenants});
   }
-  (void)meter.finish({.until = now, .tenants = tenants});
+  sampler.sample_edge(context.clock, meter);
+  (void)meter.finish({.until = context.clock.now(), .tenants = tenants});
   return meter.learnt_floors();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <optional>
 #include <sstream>
 
@@ -34,10 +35,10 @@ std::string place(const std::string& file, const toml::node& node) {
 // Empty: the value fits.
 std::string misfit(const KnownKey& known, const toml::node& node) {
   const auto number = node.value<double>();
-  const bool is_number = node.is_number() && number;
+  const bool is_number = node.is_number() && number && std::isfinite(*number);
   if (known.kind == "number" && !(is_number && *number >= 0)) return "a number from 0";
-  if (known.kind == "ratio" && !(is_number && *number >= 1)) return "a number from 1";
-  if (known.kind == "fraction" && !(is_number && *number > 0 && *number <= 1)) return "a number above 0 and up to 1";
+  if (known.kind == "ratio" && !(is_number && *number >= 1 && *number <= 100)) return "a number from 1 to 100";
+  if (known.kind == "fraction" && !(is_number && *number >= 0.01 && *number <= 1)) return "a number from 0.01 to 1";
   if (known.kind == "text" && !node.is_string()) return "a text in quotes";
   if (known.kind == "boundary") {
     const auto text = node.value<std::string>();

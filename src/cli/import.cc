@@ -104,7 +104,8 @@ Result<int> import_mllog_command(Context& context, Args args) {
 struct CsvFlags {
   std::string file;
   std::vector<std::string> power_columns;
-  std::optional<std::string> time_column, device_column, unit, time_unit, separator, decimal, kind, uncertainty;
+  std::optional<std::string> time_column, device_column, unit, time_unit, separator, decimal, started, kind,
+      uncertainty;
 
   void declare(Flags& flags) {
     flags.positional("FILE", file, "the table");
@@ -115,6 +116,7 @@ struct CsvFlags {
     flags.option("--time-unit U", time_unit, "of times that are numbers: s, ms, us, ns");
     flags.option("--separator S", separator, "',' ';' or 'tab'");
     flags.option("--decimal D", decimal, "decimal sign: '.' or ','");
+    flags.option("--started T", started, "when times that count from 0 began: 2026-11-25T14:00:00Z");
     flags.option("--kind K", kind, "what the meter measures: node, gpu, package … (node)");
     flags.option("--uncertainty X", uncertainty, "of the meter, relative, one standard deviation: 0.01");
   }
@@ -139,6 +141,12 @@ Result<PowerCsvOptions> options_of(const CsvFlags& flags) {
   if (flags.decimal) {
     if (*flags.decimal != "." && *flags.decimal != ",") return fail(Errc::misuse, "--decimal expects '.' or ','");
     options.decimal = flags.decimal->front();
+  }
+  if (flags.started) {
+    const auto time = parse_iso_time(*flags.started);
+    if (!time)
+      return fail(Errc::misuse, "--started expects a time as 2026-11-25T14:00:00Z, not '" + *flags.started + "'");
+    options.started = time->wall;
   }
   if (flags.kind) {
     options.kind = parse_device_kind(*flags.kind);

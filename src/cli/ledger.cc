@@ -16,13 +16,15 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
-bool is_alive(const Run& run) {
-  if (run.host != host_name()) return true;  // another host's processes cannot be seen from here
-  return run.supervisor.boot_id == boot_id() &&
-         start_ticks_of(static_cast<pid_t>(run.supervisor.pid)) == run.supervisor.start_ticks;
-}
+// Another host's processes cannot be seen from here.
+bool may_be_alive(const Run& run) { return run.host != host_name() || is_measured_here(run); }
 
 }  // namespace
+
+bool is_measured_here(const Run& run) {
+  return run.status == RunStatus::running && run.host == host_name() && run.supervisor.boot_id == boot_id() &&
+         start_ticks_of(static_cast<pid_t>(run.supervisor.pid)) == run.supervisor.start_ticks;
+}
 
 Result<std::unique_ptr<Store>> open_ledger(Context& context, Create create) {
   TRY(const StorePlace place, default_store_place());
@@ -39,7 +41,7 @@ Result<std::unique_ptr<Store>> open_ledger(Context& context, Create create) {
 }
 
 void settle(Store& store, Run& run) {
-  if (run.status != RunStatus::running || is_alive(run)) return;
+  if (run.status != RunStatus::running || may_be_alive(run)) return;
   run.status = RunStatus::lost;
   run.notices.push_back(
       "the supervisor was gone before the command ended: what it had committed is here, the command's end is not "

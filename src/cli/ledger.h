@@ -16,6 +16,9 @@ namespace everywatt {
 enum class Create { yes, no };
 Result<std::unique_ptr<Store>> open_ledger(Context& context, Create create);
 
+// A living process of this host records it.
+bool is_measured_here(const Run& run);
+
 // A run that says `running` although its supervisor is gone is `lost`; it is
 // written down where the store can be written.
 void settle(Store& store, Run& run);

@@ -41,7 +41,11 @@ int main(int argc, char** argv) {
                     .roots = Roots::from_environment(),
                     .out_style = Style::for_stream(STDOUT_FILENO),
                     .err_style = Style::for_stream(STDERR_FILENO)};
-    return dispatch(all_commands(), context, args);
+    const int status = dispatch(all_commands(), context, args);
+    std::cout.flush();
+    if (std::cout) return status;
+    std::cerr << "everywatt: standard output could not be written (is the disk full?)\n";
+    return status != 0 ? status : 1;
   } catch (const std::exception& error) {
     std::cerr << "everywatt: this is our own bug, please report it: " << error.what() << '\n';
     return 70;

@@ -8,10 +8,14 @@
 #include <cstring>
 
 #include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <numeric>
 #include <random>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/kinship.h"
 #include "cli/ledger.h"
 #include "sources/all_sources.h"
 
@@ -51,6 +55,12 @@ Overhead own_overhead() {
   return {.cpu_time = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime), .peak_rss_bytes = peak_rss_bytes()};
 }
 
+// "signal 2 (SIGINT)"
+std::string signal_text(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return "signal " + std::to_string(signal) + (name ? " (SIG" + std::string{name} + ")" : "");
+}
+
 // The same sums with one entry a (device, phase, account, minute).
 void add_entries(std::vector<Entry>& sums, const std::vector<Entry>& more) {
   for (const Entry& entry : more) {
@@ -75,7 +85,7 @@ std::string new_run_id() {
   return id;
 }
 
-Recording::Recording(Context& context, const Config& config, Run run)
+Recording::Recording(Context& context, const Config& config, Run run, const Tenant::Root& root)
     : context_{context},
       site_{config.site()},
       series_days_{config.number("retention.series_days")},
@@ -114,10 +124,10 @@ Recording::Recording(Context& context, const Config& config, Run run)
     if (state.kind == SourceState::Kind::denied || state.kind == SourceState::Kind::broken)
       note(state.name + ": " + state.why);
   }
-  sampler_.sample(context_.clock, *meter_, Sampler::At::edge);
+  sampler_.sample_edge(context_.clock, *meter_);
   run_.started = context_.clock.now();
   meter_->begin(run_.started);
-  announce();
+  announce(root);
   if (presence_) {
     tenants_ = presence_->tenants(run_.started.steady);
     propose_floors(run_.started.steady);
@@ -134,12 +144,17 @@ void Recording::open_store_for_run() {
   store_path_ = store_->path().string();
 }
 
-void Recording::announce() {
+void Recording::announce(const Tenant::Root& root) {
+  const auto folder = presence_folder(context_.roots);
+  if (folder) {
+    const char* claimed = std::getenv("EVERYWATT_RUN_ID");
+    run_.parent = run_around(root, claimed ? claimed : "", tenants_in(*folder, run_.started.steady));
+  }
   Tenant tenant{.run = run_.id,
                 .parent = run_.parent.value_or(""),
+                .root = root,
                 .from = run_.started.steady,
                 .readings = meter_->work_readings()};
-  const auto folder = presence_folder(context_.roots);
   if (folder) {
     if (auto presence = Presence::announce(*folder, tenant)) {
       presence_.emplace(*std::move(presence));
@@ -172,11 +187,11 @@ JobEnd Recording::follow(Job& job) {
   Nanoseconds next_window = next_on_grid(now.steady, kWindow);
   for (;;) {
     const bool shared = tenants_.size() > 1;
-    const Nanoseconds next = has_ticks_ || shared ? next_on_grid(now.steady, kTick) : next_window;
+    const Nanoseconds next = sampler_.has_ticks() || shared ? next_on_grid(now.steady, kTick) : next_window;
     const bool called = wait_for(job, now.steady, next);
     if (const auto end = called ? job.poll_end() : std::nullopt) {
       ended_ = context_.clock.now();
-      sampler_.sample(context_.clock, *meter_, Sampler::At::edge);
+      sampler_.sample_edge(context_.clock, *meter_);
       tally(job);
       keep(meter_->finish(window(job, ended_)));
       if (presence_) (void)presence_->leave(ended_.steady, meter_->work_readings());
@@ -187,7 +202,11 @@ JobEnd Recording::follow(Job& job) {
     now = woken;
     // When within a second there was work, and whose, matters where others come and go.
     const bool at_edge = shared || now.steady >= next_window;
-    sampler_.sample(context_.clock, *meter_, at_edge ? Sampler::At::edge : Sampler::At::tick);
+    if (at_edge) {
+      sampler_.sample_edge(context_.clock, *meter_);
+    } else {
+      sampler_.sample_tick(context_.clock);
+    }
     if (job_time_is_cheap_ && shared) meter_->note_cpu_time(now.steady, job.cpu_time());
     if (now.steady < next_window) continue;
     close_window(job, now);
@@ -225,13 +244,13 @@ void Recording::tally(Job& job) {
 }
 
 void Recording::close_window(Job& job, Instant until) {
-  has_ticks_ = sampler_.has_ticks(*meter_);  // a sensor that proved to be stuck is read no more
-  keep(meter_->close_window(window(job, until)));
+  const WindowContext context = window(job, until);
+  keep(meter_->close_window(context));
   if (windows_++ % kWindowsPerUsage == 0) {
     run_.usage = job.usage();
     run_.overhead = own_overhead();
   }
-  run_.usage.cpu_time = job.cpu_time();
+  run_.usage.cpu_time = context.cpu_time;
   run_.ended = until;  // of a run that still says `running`: seen until
   if (!store_) return;
   const auto committed = [&]() -> Result<void> {
@@ -296,6 +315,26 @@ void Recording::rebook() {
   add_entries(record_.entries, stored->entries);
 }
 
+// A ledger that was replaced, or from which the run was removed, while it was
+// measured holds the last seconds alone: what was booked is in memory still.
+void Recording::restore_entries() {
+  if (store_failed_ || windows_ < 2) return;
+  const auto sum = [](const std::vector<Entry>& entries) {
+    return std::transform_reduce(entries.begin(), entries.end(), MicroJoules{0}, std::plus{},
+                                 [](const Entry& entry) { return entry.energy; });
+  };
+  const auto stored = store_->read(run_.id);
+  if (stored && sum(stored->entries) == sum(record_.entries)) return;
+  note("the ledger lost this run while it was measured (removed or replaced): its sums are whole, its series are not");
+  const RunDelta whole{.devices = record_.devices,
+                       .entries = record_.entries,
+                       .phases = record_.phases,
+                       .gaps = stored ? std::vector<Gap>{} : record_.gaps,
+                       .series = {}};
+  store_failed_ =
+      !store_->put_run(run_) || !store_->clear_entries(run_.id) || !store_->append(run_.id, whole) || !store_->commit();
+}
+
 void Recording::drop_old_series() {
   if (!series_days_ || store_failed_) return;
   constexpr double kDay = 86'400e9;
@@ -308,11 +347,10 @@ Bill Recording::finish(const JobEnd& end) {
   rebook();
   run_.ended = ended_;
   run_.exit_status = end.exit_status;
-  run_.status = end.signal ? RunStatus::killed : end.exit_status == 0 ? RunStatus::finished : RunStatus::failed;
-  if (end.signal) {
-    const char* name = ::sigabbrev_np(*end.signal);
-    run_.ended_by = "signal " + std::to_string(*end.signal) + (name ? " (SIG" + std::string{name} + ")" : "");
-  }
+  const bool is_good = end.exit_status.value_or(0) == 0;
+  run_.status = end.signal ? RunStatus::killed : is_good ? RunStatus::finished : RunStatus::failed;
+  if (end.signal) run_.ended_by = signal_text(*end.signal);
+  if (end.left_by) run_.ended_by = signal_text(*end.left_by) + " to everywatt";
   run_.overhead = own_overhead();
   if (store_) {
     for (const auto& [device, floor] : meter_->learnt_floors()) {
@@ -329,6 +367,7 @@ Bill Recording::finish(const JobEnd& end) {
     }();
     store_failed_ = !committed;
     if (!committed) note("the run is not kept whole: " + committed.error().what);
+    restore_entries();
     drop_old_series();
   }
   record_.run = run_;

@@ -21,7 +21,8 @@ class Recording {
  public:
   // Opens sensors and store and takes the first reading. What is not to be had
   // (a store that cannot be written) becomes a notice: the job runs all the same.
-  Recording(Context& context, const Config& config, Run run);
+  // `root`: the process whose descendants are measured. run.parent is found here.
+  Recording(Context& context, const Config& config, Run run, const Tenant::Root& root);
 
   // Measures until the job ends. The bill is complete when this returns.
   JobEnd follow(Job& job);
@@ -35,11 +36,12 @@ class Recording {
 
  private:
   void open_store_for_run();
-  void announce();
+  void announce(const Tenant::Root& root);
   void propose_floors(Nanoseconds now);
   void close_window(Job& job, Instant until);
   void keep(const RunDelta& delta);
   void rebook();
+  void restore_entries();
   void drop_old_series();
   void note(std::string line);
   WindowContext window(Job& job, Instant until);
@@ -56,7 +58,6 @@ class Recording {
   bool reserved_ = false;
   std::uint64_t windows_ = 0;
   bool job_time_is_cheap_ = false;  // to be read every tick, not only once a window
-  bool has_ticks_ = true;           // something is to be read between the edges of windows; known after the first
   Sampler sampler_;
   std::unique_ptr<Meter> meter_;
   std::optional<Presence> presence_;

@@ -1,4 +1,5 @@
 #include "cli/recording.h"
+#include "cli/kinship.h"
 
 #include <gtest/gtest.h>
 
@@ -39,7 +40,7 @@ TEST(Recording, AWallClockThatIsSetBackMovesLabelsAndNoJoule) {
   const auto job = start_job({.command = {"sleep", "2.2"}});
   ASSERT_TRUE(job);
   everywatt::Run run{.id = new_run_id(), .command = {"sleep", "2.2"}};
-  Recording recording{context, Config{}, std::move(run)};
+  Recording recording{context, Config{}, std::move(run), measured_from(::getpid())};
   const JobEnd end = recording.follow(**job);
   const Bill bill = recording.finish(end);
 

@@ -2,31 +2,34 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
-#include "base/file.h"
 #include "base/text.h"
+#include "cli/bill_output.h"
 #include "cli/command.h"
 #include "cli/flags.h"
+#include "cli/kinship.h"
 #include "cli/ledger.h"
 #include "cli/recording.h"
-#include "report/bill_json.h"
-#include "report/bill_text.h"
 
 namespace everywatt {
 namespace {
 
 struct RunFlags {
-  std::optional<std::string> name, project, model, model_version, json;
+  std::optional<std::string> name, project, model, model_version;
   std::vector<std::string> tags, metrics;
-  bool quiet = false;
+  BillOutput output;
 };
 
 constexpr std::string_view kHelp =
     "Measures a command and prints what it cost. The command runs as if started directly: same terminal, streams, "
     "signals and exit status (128+n for signal n; 126 and 127 as a shell). The run is kept in the ledger "
-    "(EVERYWATT_DB, else $XDG_DATA_HOME/everywatt/everywatt.db).";
+    "(EVERYWATT_DB, else $XDG_DATA_HOME/everywatt/everywatt.db). With EVERYWATT_DISABLED=1 the command runs and "
+    "nothing "
+    "is measured.";
 
 Result<bool> parse(Context& context, Args args, RunFlags& flags) {
   Flags parser{"run", "[OPTION…] -- CMD [ARG…]", kHelp};
@@ -36,8 +39,7 @@ Result<bool> parse(Context& context, Args args, RunFlags& flags) {
   parser.option("--model-version V", flags.model_version, "version of that model");
   parser.option("--tag K=V", flags.tags, "a tag; may be repeated");
   parser.option("--metric K=N", flags.metrics, "a metric, such as accuracy=0.97; may be repeated");
-  parser.option("--json FILE", flags.json, "write the bill to this file as JSON (schema everywatt.run/1)");
-  parser.flag("--quiet", flags.quiet, "print nothing of our own");
+  flags.output.add_options(parser);
   return parser.parse(context, args);
 }
 
@@ -55,22 +57,11 @@ Result<Run> describe(const RunFlags& flags, std::vector<std::string> command, co
     if (!number) return fail(Errc::misuse, "--metric " + key + " expects a number, not '" + value + "'");
     run.metrics[key] = *number;
   }
-  if (const char* parent = std::getenv("EVERYWATT_RUN_ID"); parent && *parent) run.parent = parent;
   run.command = std::move(command);
   run.environment = environment_of(roots);
   run.host = run.environment["host"];
   run.supervisor = this_supervisor();
   return run;
-}
-
-// What a reader of the bill should do about sensors that may not be read.
-void print_bill(Context& context, const Recording& recording, const Bill& bill) {
-  context.err << '\n' << bill_text(bill, context.err_style);
-  if (const auto place = recording.kept_in()) {
-    context.err << context.err_style.faint("  kept in     " + *place + "  (everywatt show " + bill.run.id + ")")
-                << '\n';
-  }
-  context.err.flush();
 }
 
 // A shell's own two: not found, and found but not to be executed.
@@ -79,38 +70,49 @@ int start_failure(Context& context, const std::string& command, const Error& err
   return error.code == Errc::absent ? 127 : 126;
 }
 
+// EVERYWATT_DISABLED=1: the command alone, as if it had not been ours to start.
+int replace_by(Context& context, const std::vector<std::string>& command) {
+  std::vector<char*> arguments;
+  for (const std::string& word : command)
+    arguments.push_back(const_cast<char*>(word.c_str()));  // NOLINT: execvp's own form
+  arguments.push_back(nullptr);
+  ::execvp(arguments.front(), arguments.data());
+  const Errc code = errno == ENOENT ? Errc::absent : Errc::denied;
+  return start_failure(context, command.front(), {code, std::strerror(errno)});
+}
+
 }  // namespace
 
 Result<int> run_command(Context& context, Args args) {
   const auto dashes = std::ranges::find(args, "--");
   RunFlags flags;
+  if (dashes == args.end() && !args.empty() && !args.front().starts_with('-'))
+    return fail(Errc::misuse, "expected -- before the command: everywatt run -- " + args.front());
   TRY(const bool parsed, parse(context, {args.begin(), dashes}, flags));
   if (!parsed) return 0;
-  if (dashes == args.end() || dashes + 1 == args.end()) {
+  if (dashes == args.end() || dashes + 1 == args.end())
     return fail(Errc::misuse, "expected a command after --: everywatt run [OPTION…] -- CMD [ARG…]");
-  }
   std::vector<std::string> command{dashes + 1, args.end()};
   if (const char* off = std::getenv("EVERYWATT_DISABLED"); off && std::string_view{off} == "1") {
-    flags.quiet = true;
+    return replace_by(context, command);
   }
+  CHECK(flags.output.check());
   TRY(Run run, describe(flags, command, context.roots));
 
   TRY(const Config config, Config::load());
-  Recording recording{context, config, std::move(run)};
+  Recording recording{context, config, std::move(run), measured_from(::getpid())};
   auto job = start_job({.command = std::move(command),
                         .environment = {{"EVERYWATT_RUN_ID", recording.run().id}},
                         .cgroup_name = "everywatt-" + recording.run().id});
   if (!job) return start_failure(context, recording.run().command.front(), job.error());
   const JobEnd end = recording.follow(**job);
   const Bill bill = recording.finish(end);
-  if (!flags.quiet) print_bill(context, recording, bill);
-  if (flags.json) {
-    if (const auto written = write_text(*flags.json, bill_json(bill)); !written) {
-      context.err << "everywatt run: the bill could not be written: " << written.error().what << '\n';
-      return end.exit_status != 0 ? end.exit_status : 1;
-    }
+  const int status = end.exit_status.value_or(0);
+  if (const auto written = flags.output.write(context, recording, bill); !written) {
+    context.err << "everywatt run: " << written.error().what << '\n';
+    return status != 0 ? status : 1;
   }
-  return end.exit_status;
+  return status;
 }
 
 }  // namespace everywatt

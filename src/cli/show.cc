@@ -76,6 +76,12 @@ Result<int> rm_command(Context& context, Args args) {
     if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
   }
   for (const std::string& id : ids) {
+    TRY(const RunRecord record, store->read(id));
+    if (is_measured_here(record.run))
+      return fail(Errc::misuse, "run " + id + " is still being measured: end it first (pid " +
+                                    std::to_string(record.run.supervisor.pid) + "); nothing was removed");
+  }
+  for (const std::string& id : ids) {
     CHECK(store->remove(id));
     context.out << "removed " << id << '\n';
   }

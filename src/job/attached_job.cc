@@ -1,4 +1,7 @@
 #include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,7 +22,8 @@ namespace {
 // long as they or one of their ancestors live; an orphan keeps being looked at.
 class AttachedJob final : public Job {
  public:
-  AttachedJob(pid_t pid, Fd end) : pid_{pid}, end_{std::move(end)}, roots_{pid} {
+  AttachedJob(pid_t pid, Fd end, Fd signals, Fd events)
+      : pid_{pid}, end_{std::move(end)}, signals_{std::move(signals)}, events_{std::move(events)}, roots_{pid} {
     const auto processes = living();
     ledger_.look_closely(processes);
     network_.look(processes, {});
@@ -27,13 +31,20 @@ class AttachedJob final : public Job {
   }
 
   pid_t pid() const override { return pid_; }
-  int event_fd() const override { return end_.get(); }
+  int event_fd() const override { return events_.get(); }
 
   std::optional<JobEnd> poll_end() override {
     pollfd event{.fd = end_.get(), .events = POLLIN, .revents = 0};
-    if (ended_ || ::poll(&event, 1, 0) <= 0) return ended_;
+    if (ended_) return ended_;
+    signalfd_siginfo signal{};
+    if (::poll(&event, 1, 0) > 0) {
+      ended_ = JobEnd{};
+    } else if (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+      ended_ = JobEnd{.left_by = static_cast<int>(signal.ssi_signo)};
+    } else {
+      return std::nullopt;
+    }
     ledger_.look_closely(living());  // the dead are to be seen until their parent waits for them
-    ended_ = JobEnd{};
     return ended_;
   }
 
@@ -85,6 +96,8 @@ class AttachedJob final : public Job {
 
   pid_t pid_;
   Fd end_;
+  Fd signals_;
+  Fd events_;                       // either of the two
   std::vector<pid_t> roots_;        // the process, then all that were seen to descend from it
   std::vector<ProcessStat> known_;  // at the last look
   ProcessLedger ledger_{ProcessLedger::Orphans::reaped_elsewhere};
@@ -92,6 +105,16 @@ class AttachedJob final : public Job {
   bool network_closed_ = false;  // looked at for the last time
   std::optional<JobEnd> ended_;
 };
+
+// What would end us asks instead to stop watching, so that the bill is not lost.
+Result<Fd> take_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+  Fd signals{::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
+  if (!signals || ::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno(errno, "take signals");
+  return signals;
+}
 
 }  // namespace
 
@@ -102,7 +125,14 @@ Result<std::unique_ptr<Job>> attach_to(pid_t pid) {
     return fail_errno(errno, "watch process " + std::to_string(pid));
   }
   if (!read_process(pid)) return fail(Errc::denied, "/proc says nothing of process " + std::to_string(pid));
-  return std::unique_ptr<Job>{std::make_unique<AttachedJob>(pid, std::move(end))};
+  TRY(Fd signals, take_signals());
+  Fd events{::epoll_create1(EPOLL_CLOEXEC)};
+  for (const int fd : {end.get(), signals.get()}) {
+    epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+    if (::epoll_ctl(events.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno(errno, "wait for events");
+  }
+  return std::unique_ptr<Job>{
+      std::make_unique<AttachedJob>(pid, std::move(end), std::move(signals), std::move(events))};
 }
 
 }  // namespace everywatt

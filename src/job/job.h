@@ -24,8 +24,9 @@ struct JobOptions {
 };
 
 struct JobEnd {
-  int exit_status = 0;             // as a shell tells it: 128 + n for signal n
-  std::optional<int> signal = {};  // that ended it
+  std::optional<int> exit_status = {};  // as a shell tells it: 128 + n for signal n; none: not ours to know
+  std::optional<int> signal = {};       // that ended it
+  std::optional<int> left_by = {};      // a signal that asked us to stop watching: the process goes on
 };
 
 // What was found still alive when the command ended.
@@ -56,8 +57,9 @@ class Job {
 // executed (126). The command runs when this returns.
 Result<std::unique_ptr<Job>> start_job(const JobOptions&);
 
-// A process that runs already and is watched until it ends, with the children
-// it has and gets; its exit status is not ours to know.
+// A process that runs already and is watched until it ends or until SIGINT,
+// SIGTERM or SIGHUP asks us to stop, with the children it has and gets; its exit
+// status is not ours to know.
 Result<std::unique_ptr<Job>> attach_to(pid_t pid);
 
 // Which CPUs the process may use where that is narrower than the machine

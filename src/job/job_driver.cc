@@ -68,7 +68,7 @@ int supervise(Job& job, const std::string& report) {
     before = now;
     if (!end) continue;
     if (!report.empty()) write_report(report, job, ran_backwards);
-    return end->exit_status;
+    return end->exit_status.value_or(0);
   }
 }
 

@@ -55,6 +55,28 @@ bool lock_soon(int fd) {
   return false;
 }
 
+// When the folder last changed; none while that is so short ago that another
+// change could bear the same time (the kernel's clock of files moves in ticks).
+std::optional<Nanoseconds> settled_change_of(const std::filesystem::path& folder) {
+  constexpr Nanoseconds kSettled = 100 * kMillisecond;
+  struct stat info{};
+  timespec now{};
+  if (::stat(folder.c_str(), &info) != 0 || ::clock_gettime(CLOCK_REALTIME, &now) != 0) return std::nullopt;
+  const auto in_nanoseconds = [](const timespec& time) { return time.tv_sec * kSecond + time.tv_nsec; };
+  const Nanoseconds changed = in_nanoseconds(info.st_mtim);
+  const Nanoseconds age = in_nanoseconds(now) - changed;
+  return age > kSettled ? std::optional{changed} : std::nullopt;
+}
+
+// "4711 98765 4026531836"
+Tenant::Root parse_root(std::string_view text) {
+  const auto fields = words(text);
+  if (fields.size() != 3) return {};
+  return {.pid = parse_i64(fields[0]).value_or(0),
+          .start_ticks = parse_u64(fields[1]).value_or(0),
+          .pid_namespace = parse_u64(fields[2]).value_or(0)};
+}
+
 // "1000 package:0 123456"
 void add_reading(std::string_view text, std::vector<WorkReading>& readings) {
   const auto fields = words(text);
@@ -81,6 +103,9 @@ Result<std::filesystem::path> presence_folder(const Roots& roots) {
 std::string format_tenant(const Tenant& tenant) {
   std::string text{kMagic};
   text += "\nrun " + tenant.run + "\nfrom " + std::to_string(tenant.from);
+  const Tenant::Root& root = tenant.root;
+  text += "\nroot " + std::to_string(root.pid) + " " + std::to_string(root.start_ticks) + " " +
+          std::to_string(root.pid_namespace);
   if (!tenant.parent.empty()) text += "\nparent " + tenant.parent;
   if (tenant.to) text += "\nto " + std::to_string(*tenant.to);
   if (tenant.reservation.quota) text += "\nquota " + std::to_string(*tenant.reservation.quota);
@@ -102,6 +127,7 @@ std::optional<Tenant> parse_tenant(std::string_view text) {
     const auto number = parse_i64(value);
     if (key == "run") tenant.run = value;
     if (key == "parent") tenant.parent = value;
+    if (key == "root") tenant.root = parse_root(value);
     if (key == "from" && number) tenant.from = *number;
     if (key == "to") tenant.to = number;
     if (key == "quota") tenant.reservation.quota = parse_double(value);
@@ -171,11 +197,20 @@ std::optional<FloorBoard> Presence::floors(const std::map<std::string, Power>& p
 }
 
 std::vector<Tenant> Presence::tenants(Nanoseconds now) {
+  const std::optional<Nanoseconds> changed = settled_change_of(folder_);
+  if (changed && changed == alone_since_) return {tenant_};
   std::vector<Tenant> found{tenant_};
+  std::ranges::move(tenants_in(folder_, now, tenant_.run), std::back_inserter(found));
+  alone_since_ = found.size() == 1 ? changed : std::nullopt;
+  return found;
+}
+
+std::vector<Tenant> tenants_in(const std::filesystem::path& folder, Nanoseconds now, std::string_view but) {
+  std::vector<Tenant> found;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator{folder_, error}) {
+  for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
     const std::string name = entry.path().filename();
-    if (name == tenant_.run || name.starts_with('.')) continue;
+    if (name == but || name.starts_with('.')) continue;
     const Fd file{::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     std::array<char, 4096> buffer;
     const ssize_t size = file ? ::pread(file.get(), buffer.data(), buffer.size(), 0) : -1;

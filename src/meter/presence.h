@@ -30,7 +30,9 @@ class Presence {
   Presence& operator=(Presence&&) = delete;
   ~Presence() = default;  // without leave(): the lock falls, and the others see a run that died
 
-  // Our run and all others that can be read, as of now.
+  // Our run and all others that can be read, as of now. While we are alone
+  // and nobody came, the folder is not read: that would be a fifth of what a
+  // second of everywatt costs.
   std::vector<Tenant> tenants(Nanoseconds now);
   // A better reservation, learnt once the job runs.
   Result<void> reserve(const Reservation& reservation);
@@ -49,10 +51,14 @@ class Presence {
   std::filesystem::path folder_;
   Tenant tenant_;
   Fd file_;
+  std::optional<Nanoseconds> alone_since_;  // the folder's time of change when it held nobody else
 };
 
 // The folder for these roots, made if need be.
 Result<std::filesystem::path> presence_folder(const Roots& roots);
+
+// All runs that can be read there but one.
+std::vector<Tenant> tenants_in(const std::filesystem::path& folder, Nanoseconds now, std::string_view but = {});
 
 // The text of a presence file, and back; none for anything that is not one.
 std::string format_tenant(const Tenant& tenant);

@@ -36,26 +36,37 @@ std::vector<const Inventory*> Sampler::inventories() const {
   return all;
 }
 
-bool Sampler::has_ticks(const Meter& meter) const {
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (meter.reads(i) == Meter::Reads::every_tick) return true;
-  }
-  return false;
+void Sampler::call(Clock& clock, std::size_t source, Nanoseconds& before) {
+  const std::size_t had = readings_.size();
+  const auto sampled = sources_[source]->sample(readings_);
+  const Nanoseconds after = clock.now().steady;
+  calls_.push_back({source, {before, after}, readings_.size() - had});
+  before = after;
+  if (sampled) return;
+  const std::string& what = sampled.error().what;
+  if (failures_.size() < kMostFailures && failures_[what]++ == 0) new_failures_.push_back(what);
 }
 
-void Sampler::sample(Clock& clock, Meter& meter, At at) {
-  const auto least = at == At::edge ? Meter::Reads::at_edges : Meter::Reads::every_tick;
+void Sampler::sample_tick(Clock& clock) {
+  Nanoseconds before = clock.now().steady;
+  for (const std::size_t source : ticking_) call(clock, source, before);
+}
+
+void Sampler::sample_edge(Clock& clock, Meter& meter) {
   Nanoseconds before = clock.now().steady;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (meter.reads(i) < least) continue;
-    readings_.clear();
-    const auto sampled = sources_[i]->sample(readings_);
-    const Nanoseconds after = clock.now().steady;
-    meter.take(i, {before, after}, readings_);
-    before = after;
-    if (sampled) continue;
-    const std::string& what = sampled.error().what;
-    if (failures_.size() < kMostFailures && failures_[what]++ == 0) new_failures_.push_back(what);
+    if (meter.reads(i) != Meter::Reads::never) call(clock, i, before);
+  }
+  std::span<const Reading> rest{readings_};
+  for (const Call& call : calls_) {
+    meter.take(call.source, call.stamp, rest.first(call.readings));
+    rest = rest.subspan(call.readings);
+  }
+  calls_.clear();
+  readings_.clear();
+  ticking_.clear();
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    if (meter.reads(i) == Meter::Reads::every_tick) ticking_.push_back(i);
   }
 }
 

@@ -30,12 +30,15 @@ class Sampler {
   [[nodiscard]] std::vector<const Inventory*> inventories() const;
   [[nodiscard]] const std::vector<SourceState>& states() const { return states_; }
 
-  // One reading of everything that the meter uses at each tick, or of all that
-  // it uses at the edge of a window, handed on with its stamps.
-  enum class At { tick, edge };
-  void sample(Clock& clock, Meter& meter, At at);
+  // One reading of all that the meter uses, handed on with its stamps and with
+  // those that waited.
+  void sample_edge(Clock& clock, Meter& meter);
+  // One reading of what the meter uses at each tick. It waits for the next
+  // edge: a tick finds the processor's caches cold, and the less code it
+  // touches the less it costs.
+  void sample_tick(Clock& clock);
   // Whether there is anything to read between the edges.
-  [[nodiscard]] bool has_ticks(const Meter& meter) const;
+  [[nodiscard]] bool has_ticks() const { return !ticking_.empty(); }
 
   // Failures since the last call, each text once: "read …/energy_uj: No such device".
   std::vector<std::string> take_failures();
@@ -43,7 +46,16 @@ class Sampler {
  private:
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<SourceState> states_;
-  std::vector<Reading> readings_;
+  struct Call {
+    std::size_t source = 0;
+    Stamp stamp;
+    std::size_t readings = 0;  // that it gave
+  };
+  void call(Clock& clock, std::size_t source, Nanoseconds& before);
+
+  std::vector<std::size_t> ticking_;               // sources read at each tick
+  std::vector<Call> calls_;                        // since the last edge
+  std::vector<Reading> readings_;                  // of these calls, in their order
   std::map<std::string, std::uint64_t> failures_;  // and how often each was seen
   std::vector<std::string> new_failures_;
 };

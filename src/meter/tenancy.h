@@ -25,6 +25,14 @@ struct WorkReading {
 struct Tenant {
   std::string run;
   std::string parent = {};  // the run it is nested in; its share comes out of that run's
+  // What it measures: this process and all that descend from it, never another
+  // with the same number.
+  struct Root {
+    std::int64_t pid = 0;
+    std::uint64_t start_ticks = 0;    // since boot, field 22 of /proc/PID/stat
+    std::uint64_t pid_namespace = 0;  // inode of /proc/self/ns/pid
+    bool operator==(const Root&) const = default;
+  } root = {};
   Reservation reservation = {};
   Nanoseconds from = 0;                // CLOCK_MONOTONIC
   std::optional<Nanoseconds> to = {};  // none: still there

@@ -33,6 +33,7 @@ void put_figures(Json& out, const EnergyFigures& figures) {
   out["other_joules"] = joules(figures.other);
   out["unattributed_joules"] = joules(figures.unattributed);
   out["uncertainty_joules"] = joules(figures.uncertainty);
+  out["total_uncertainty_joules"] = joules(figures.total_uncertainty);
 }
 
 Json device_json(const DeviceBill& device) {

@@ -39,11 +39,7 @@ std::string charge(const Bill& bill, const Style& style) {
   const EnergyFigures& energy = bill.energy;
   if (!energy.total) return line("energy", "no figure: no device could be measured or modelled");
   std::string total = show_energy(*energy.total);
-  if (energy.uncertainty && energy.measured && *energy.measured > 0) {
-    // The interval is that of what was measured; the charge has its share.
-    const double share = static_cast<double>(*energy.total) / static_cast<double>(*energy.measured);
-    total += " ± " + show_energy(static_cast<MicroJoules>(share * static_cast<double>(*energy.uncertainty)));
-  }
+  if (energy.total_uncertainty) total += " ± " + show_energy(*energy.total_uncertainty);
   std::string out = "  " + pad_right("energy", 12) + style.strong(total) + "   " + show_kilowatt_hours(*energy.total);
   if (bill.duration > 0) {
     out += "   " + show_watts(static_cast<double>(*energy.total) / 1e6 / (static_cast<double>(bill.duration) / 1e9)) +
@@ -183,6 +179,11 @@ std::string gaps(const Bill& bill, const Style& style) {
   return out;
 }
 
+std::string nesting(const Bill& bill) {
+  if (!bill.run.parent) return "";
+  return line("part of", "run " + *bill.run.parent + ", whose bill holds this energy too: do not add them up");
+}
+
 std::string advice(const Bill& bill) {
   std::string out;
   const EnergyFigures& energy = bill.energy;
@@ -210,8 +211,12 @@ std::string advice(const Bill& bill) {
 
 }  // namespace
 
+std::string kept_text(const std::string& place, const std::string& run, const Style& style) {
+  return style.faint(line("kept in", place + " (everywatt show " + run + ")"));
+}
+
 std::string bill_text(const Bill& bill, const Style& style) {
-  return title(bill, style) + charge(bill, style) + provenance(bill) + boundary(bill) + facility(bill) +
+  return title(bill, style) + charge(bill, style) + provenance(bill) + boundary(bill) + facility(bill) + nesting(bill) +
          device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) + advice(bill);
 }
 

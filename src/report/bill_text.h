@@ -9,4 +9,7 @@ namespace everywatt {
 
 std::string bill_text(const Bill& bill, const Style& style);
 
+// Where the bill can be seen again.
+std::string kept_text(const std::string& place, const std::string& run, const Style& style);
+
 }  // namespace everywatt

@@ -1,4 +1,7 @@
 """Mistakes are told in one line: what was wrong, where, and what is expected. Exit 2 before anything started, 1 where the work failed."""
+import json
+import subprocess
+
 import pytest
 
 COMMANDS = {  # and the options that their help must name
@@ -132,12 +135,54 @@ def test_attach_to_a_process_that_is_not_there(everywatt):
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "4194303" in done.stderr
 
 
-def test_a_bill_that_cannot_be_written_fails_but_runs_the_job(everywatt, tmp_path):
-    done = everywatt("run", "--quiet", "--json", "/no/such/folder/bill.json", "--", "touch", tmp_path / "did-run")
-    assert (tmp_path / "did-run").exists()
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "/no/such/folder/bill.json" in done.stderr
-    kept = everywatt("run", "--quiet", "--json", "/no/such/folder/bill.json", "--", "sh", "-c", "exit 5")
-    assert kept.returncode == 5, "the job's status comes first"
+@pytest.mark.parametrize("place", ["no/such/folder/bill.json", "."])
+def test_a_place_where_no_bill_can_be_written_stops_a_run_before_it_starts(everywatt, tmp_path, place):
+    done = everywatt("run", "--json", tmp_path / place, "--", "touch", tmp_path / "did-run")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
+    assert not (tmp_path / "did-run").exists()
+
+
+def test_a_bill_that_cannot_be_written_in_the_end_fails_after_the_job(everywatt, tmp_path):
+    folder = tmp_path / "for-a-while"
+    for status, expected in ((0, 1), (5, 5)):  # the job's status comes first
+        folder.mkdir()
+        script = f"rmdir {folder}; touch {tmp_path}/did-run; exit {status}"
+        done = everywatt("run", "--quiet", "--json", folder / "bill.json", "--", "sh", "-c", script)
+        assert (tmp_path / "did-run").exists()
+        assert done.returncode == expected and len(done.stderr.splitlines()) == 1 and "bill.json" in done.stderr
+
+
+def test_a_bill_goes_into_a_pipe_or_device_as_it_is(everywatt):
+    done = everywatt("run", "--quiet", "--json", "/dev/stdout", "--", "true")
+    assert json.loads(done.stdout)["status"] == "finished"
+
+
+def test_what_standard_output_cannot_take_is_an_error(everywatt):
+    everywatt.run("true")
+    for args in (["export", "csv"], ["show"], ["show", "--json"], ["ls"], ["--help"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([everywatt.binary, *args], env=everywatt.environment(), stdout=full, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        assert done.returncode == 1 and "standard output" in done.stderr, args
+
+
+def test_a_file_that_is_no_ledger_is_neither_read_nor_moved(everywatt, tmp_path):
+    table = tmp_path / "results.csv"
+    table.write_text("epoch,loss\n" * 100)
+    for args in (["ls"], ["show"], ["rm", "last"]):
+        done = everywatt(*args, env={"EVERYWATT_DB": str(table)})
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "results.csv" in done.stderr, args
+    done = everywatt("run", "--", "true", env={"EVERYWATT_DB": str(table)})
+    assert done.returncode == 0 and "results.csv is no ledger" in " ".join(done.stderr.split())
+    assert table.read_text() == "epoch,loss\n" * 100
+    assert [file.name for file in tmp_path.iterdir() if "results" in file.name] == ["results.csv"]
+
+
+def test_disabled_is_the_command_alone(everywatt):
+    done = everywatt("run", "--", "sh", "-c", "echo $EVERYWATT_RUN_ID out; exit 7", env={"EVERYWATT_DISABLED": "1"})
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "")
+    assert not everywatt.database.exists()
+    assert everywatt("run", "--", "no-such-command", env={"EVERYWATT_DISABLED": "1"}).returncode == 127
 
 
 CONFIGS = {
@@ -150,6 +195,8 @@ CONFIGS = {
     "not utf-8": ("[site]\nzone = \"\udcff\"\n", [":2:"]),
     "no key in a table's head": ("[site]\npue = 1.2\n[= 3\n", [":3:"]),
     "a nul": ("[site]\n[\0site]\n", [":2:"]),
+    "infinite": ("[site]\npue = inf\n", [":2:", "site.pue"]),
+    "next to nothing": ("[site]\npsu_efficiency = 1e-300\n", [":2:", "site.psu_efficiency"]),
     "nan": ("[site]\npue = nan\n", [":2:", "site.pue"]),
 }
 

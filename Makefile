@@ -41,7 +41,7 @@ test-threads: packages-test
 	@echo "== store and meter under ThreadSanitizer"
 	$(CONFIGURE) --preset tsan > /dev/null
 	cmake --build --preset tsan --target store_test meter_test
-	ctest --preset tsan -j 2 -R '^(Store|Series|Codec|Meter|Books|Sampler|Presence|Election|ChannelMeter)'
+	ctest --preset tsan -j 2 -R '^(Store|Series|Codec|Meter|Books|Sampler|Presence|Election|ChannelMeter|SideReader|Gpu)'
 
 test-release: build packages-test
 	@echo "== the program as its users run it"

@@ -20,6 +20,8 @@ Roots Roots::from_environment() {
   if (const char* sys = std::getenv("EVERYWATT_SYSFS"); sys && *sys) roots.sys = sys;
   if (const char* proc = std::getenv("EVERYWATT_PROCFS"); proc && *proc) roots.proc = proc;
   if (roots.sys == "/sys") roots.perf_event_open = kernel_perf_event_open;
+  if (roots.real()) roots.nvml_library = "libnvidia-ml.so.1";
+  if (const char* nvml = std::getenv("EVERYWATT_NVML_LIBRARY"); nvml && *nvml) roots.nvml_library = nvml;
   return roots;
 }
 

@@ -18,6 +18,9 @@
 namespace everywatt {
 namespace {
 
+// For libraries that take their time.
+constexpr Nanoseconds kPatience = 5 * kSecond;
+
 std::string_view state_name(SourceState::Kind kind) {
   switch (kind) {
     case SourceState::Kind::open:
@@ -28,6 +31,8 @@ std::string_view state_name(SourceState::Kind kind) {
       return "denied";
     case SourceState::Kind::broken:
       return "broken";
+    case SourceState::Kind::starting:
+      return "starting";
   }
   return "";
 }
@@ -52,7 +57,8 @@ std::vector<std::string> advice_for(const Diagnosis& diagnosis) {
     return d.counted && d.channel.kind == ChannelKind::model && d.device.kind == DeviceKind::package;
   });
   for (const auto& source : diagnosis.sources) {
-    if (source.state == "denied" || source.state == "broken") advice.push_back(source.name + ": " + source.why);
+    if (source.state == "denied" || source.state == "broken" || source.state == "starting")
+      advice.push_back(source.name + ": " + source.why);
   }
   if (modelled && advice.empty()) {
     advice.push_back(
@@ -63,7 +69,8 @@ std::vector<std::string> advice_for(const Diagnosis& diagnosis) {
 }
 
 Diagnosis diagnose(Context& context, Boundary boundary) {
-  const Sampler sampler{all_sources(), context.roots};
+  Sampler sampler{all_sources(), context.roots};
+  sampler.wait_for_arrivals(kPatience);
   Diagnosis diagnosis;
   const auto environment = environment_of(context.roots);
   const auto fact = [&](const char* key) {
@@ -75,6 +82,8 @@ Diagnosis diagnose(Context& context, Boundary boundary) {
   if (const auto place = default_store_place()) diagnosis.store = place->path.string();
   for (const SourceState& state : sampler.states()) {
     diagnosis.sources.push_back({state.name, state.help, std::string{state_name(state.kind)}, state.why});
+    if (state.kind == SourceState::Kind::starting)
+      diagnosis.sources.back().why = "its library has not started within 5 s: runs go on without it";
   }
   const auto inventories = sampler.inventories();
   const Election election = elect(inventories, boundary);

@@ -61,9 +61,9 @@ std::map<std::string, std::string> environment_of(const Roots& roots) {
   if (const auto online = read_line(roots.sys / "devices/system/cpu/online")) {
     if (const auto cpus = parse_cpu_list(*online)) facts["cpus"] = std::to_string(cpus->size());
   }
-  const auto memory = words(field_of(head_of(roots.proc / "meminfo"), "MemTotal"));
-  if (!memory.empty()) {
-    if (const auto kibibytes = parse_u64(memory.front())) facts["memory_bytes"] = std::to_string(*kibibytes * 1024);
+  const std::string memory = field_of(head_of(roots.proc / "meminfo"), "MemTotal");  // "24689012 kB"
+  if (const auto fields = words(memory); !fields.empty()) {
+    if (const auto kibibytes = parse_u64(fields.front())) facts["memory_bytes"] = std::to_string(*kibibytes * 1024);
   }
   facts["git_commit"] = git_commit();
   std::error_code error;

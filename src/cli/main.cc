@@ -43,9 +43,11 @@ int main(int argc, char** argv) {
                     .err_style = Style::for_stream(STDERR_FILENO)};
     const int status = dispatch(all_commands(), context, args);
     std::cout.flush();
-    if (std::cout) return status;
-    std::cerr << "everywatt: standard output could not be written (is the disk full?)\n";
-    return status != 0 ? status : 1;
+    if (!std::cout) std::cerr << "everywatt: standard output could not be written (is the disk full?)\n";
+    const bool is_lost = !std::cout && status == 0;
+    std::cerr.flush();
+    // A vendor library that hangs in a thread of its own would hold up an orderly exit.
+    ::_exit(is_lost ? 1 : status);
   } catch (const std::exception& error) {
     std::cerr << "everywatt: this is our own bug, please report it: " << error.what() << '\n';
     return 70;

@@ -25,6 +25,8 @@ namespace {
 constexpr Nanoseconds kTick = 100 * kMillisecond;
 // Windows are booked and committed once a second: what kill -9 can take.
 constexpr Nanoseconds kWindow = kSecond;
+// How long the end waits for the last reading of what is read beside the loop.
+constexpr Nanoseconds kPatience = 50 * kMillisecond;
 // Memory, disk and network bytes, ours too, are looked at in the first window and in every fifth: they cost more than
 // all else.
 constexpr std::uint64_t kWindowsPerUsage = 5;
@@ -120,10 +122,7 @@ Recording::Recording(Context& context, const Config& config, Run run, const Tena
   }
   if (meter_->election().devices.empty())
     note("no device of this machine could be measured or modelled: everywatt doctor says why");
-  for (const SourceState& state : sampler_.states()) {
-    if (state.kind == SourceState::Kind::denied || state.kind == SourceState::Kind::broken)
-      note(state.name + ": " + state.why);
-  }
+  note_sources();
   sampler_.sample_edge(context_.clock, *meter_);
   run_.started = context_.clock.now();
   meter_->begin(run_.started);
@@ -132,6 +131,33 @@ Recording::Recording(Context& context, const Config& config, Run run, const Tena
     tenants_ = presence_->tenants(run_.started.steady);
     propose_floors(run_.started.steady);
   }
+}
+
+void Recording::note_sources() {
+  for (const SourceState& state : sampler_.states()) {
+    if (state.kind == SourceState::Kind::denied || state.kind == SourceState::Kind::broken)
+      note(state.name + ": " + state.why);
+  }
+  for (const Inventory* inventory : sampler_.inventories()) {
+    for (const auto& [key, value] : inventory->facts) {
+      if (!value.empty()) run_.environment[key] = value;
+    }
+  }
+}
+
+// Sources whose library took its time.
+void Recording::take_arrivals() {
+  if (!sampler_.take_arrivals()) return;
+  meter_->add_sources(sampler_.inventories());
+  note_sources();
+}
+
+// Asked of each process that uses a GPU; one that was ours stays so when it has ended.
+Owner Recording::owner_of(const Job& job, std::int64_t pid) {
+  if (our_pids_.contains(pid)) return Owner::run;
+  const auto ours = job.owns(static_cast<pid_t>(pid));
+  if (ours == true) our_pids_.insert(pid);
+  return !ours ? Owner::unknown : *ours ? Owner::run : Owner::others;
 }
 
 void Recording::open_store_for_run() {
@@ -183,6 +209,7 @@ void Recording::note(std::string line) {
 JobEnd Recording::follow(Job& job) {
   if (store_ && (!store_->put_run(run_) || !store_->commit())) store_failed_ = true;
   job_time_is_cheap_ = job.usage().method == "cgroup";
+  meter_->set_owner_of([this, &job](std::int64_t pid) { return owner_of(job, pid); });
   Instant now = context_.clock.now();
   Nanoseconds next_window = next_on_grid(now.steady, kWindow);
   for (;;) {
@@ -191,7 +218,8 @@ JobEnd Recording::follow(Job& job) {
     const bool called = wait_for(job, now.steady, next);
     if (const auto end = called ? job.poll_end() : std::nullopt) {
       ended_ = context_.clock.now();
-      sampler_.sample_edge(context_.clock, *meter_);
+      take_arrivals();
+      sampler_.sample_edge(context_.clock, *meter_, kPatience);
       tally(job);
       keep(meter_->finish(window(job, ended_)));
       if (presence_) (void)presence_->leave(ended_.steady, meter_->work_readings());
@@ -203,6 +231,7 @@ JobEnd Recording::follow(Job& job) {
     // When within a second there was work, and whose, matters where others come and go.
     const bool at_edge = shared || now.steady >= next_window;
     if (at_edge) {
+      take_arrivals();
       sampler_.sample_edge(context_.clock, *meter_);
     } else {
       sampler_.sample_tick(context_.clock);
@@ -232,10 +261,13 @@ WindowContext Recording::window(Job& job, Instant until) {
 void Recording::reserve(Job& job) {
   reserved_ = true;
   const Reservation reservation = reservation_of(start_ticks_of(job.pid()) ? job.pid() : ::getpid());
-  if (reservation.is_explicit()) (void)presence_->reserve(reservation);
+  if (reservation.is_explicit() || reservation.gpus) (void)presence_->reserve(reservation);
 }
 
 void Recording::tally(Job& job) {
+  for (const SourceState& state : sampler_.states()) {
+    if (state.kind == SourceState::Kind::starting) note(state.name + ": its library had not started before the end");
+  }
   run_.usage = job.usage();
   for (const Survivor& survivor : job.survivors()) {
     note("still running when the command ended, no longer measured: " + survivor.name + " (pid " +

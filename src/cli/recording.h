@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ class Recording {
 
  private:
   void open_store_for_run();
+  void note_sources();
+  void take_arrivals();
+  Owner owner_of(const Job& job, std::int64_t pid);
   void announce(const Tenant::Root& root);
   void propose_floors(Nanoseconds now);
   void close_window(Job& job, Instant until);
@@ -62,6 +66,7 @@ class Recording {
   std::unique_ptr<Meter> meter_;
   std::optional<Presence> presence_;
   std::vector<Tenant> tenants_;
+  std::set<std::int64_t> our_pids_;  // that used a GPU
   FloorBoard floors_;
   RunRecord record_;  // what was booked, for a bill without a store
   Instant ended_;

@@ -79,6 +79,11 @@ class AttachedJob final : public Job {
     return found;
   }
 
+  std::optional<bool> owns(pid_t pid) const override {
+    if (std::ranges::count(roots_, pid) > 0 || descends_from(pid, pid_)) return true;
+    return start_ticks_of(pid) ? std::optional{false} : std::nullopt;
+  }
+
  private:
   std::vector<ProcessStat> living() {
     auto found = look_at_trees(roots_);

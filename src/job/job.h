@@ -51,6 +51,8 @@ class Job {
   // Everything the run's processes used up to now.
   virtual Usage usage() = 0;
   virtual std::vector<Survivor> survivors() = 0;
+  // Whether the process is the run's; none: no process of that number can be seen from here.
+  virtual std::optional<bool> owns(pid_t pid) const = 0;
 };
 
 // Errc::absent: no such command (a shell says 127); denied: it cannot be
@@ -63,7 +65,7 @@ Result<std::unique_ptr<Job>> start_job(const JobOptions&);
 Result<std::unique_ptr<Job>> attach_to(pid_t pid);
 
 // Which CPUs the process may use where that is narrower than the machine
-// (affinity, cpuset), and its cgroup's quota.
+// (affinity, cpuset), its cgroup's quota, and the GPUs that its environment names.
 Reservation reservation_of(pid_t pid);
 
 // Field 22 of /proc/PID/stat, in clock ticks since boot; none if there is no such process.

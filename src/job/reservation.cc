@@ -85,8 +85,31 @@ std::optional<double> cpu_quota(const fs::path& mount, fs::path folder) {
   }
 }
 
+std::optional<std::vector<std::string>> visible_gpus(std::string_view environment) {
+  // The narrowest first: what the framework obeys, then what the scheduler and the container runtime set.
+  for (const std::string_view variable :
+       {"CUDA_VISIBLE_DEVICES=", "SLURM_STEP_GPUS=", "SLURM_JOB_GPUS=", "NVIDIA_VISIBLE_DEVICES="}) {
+    for (const std::string_view entry : split(environment, '\0')) {
+      if (!entry.starts_with(variable)) continue;
+      const std::string_view value = trim(entry.substr(variable.size()));
+      if (value == "all") continue;
+      std::vector<std::string> gpus;
+      // CUDA takes what stands before the first that is none: "-1", "NoDevFiles", "void".
+      for (const std::string_view word : split(value, ',')) {
+        const std::string_view name = trim(word);
+        if (!parse_u64(name) && !name.starts_with("GPU-") && !name.starts_with("MIG-")) break;
+        gpus.emplace_back(name);
+      }
+      return gpus;
+    }
+  }
+  return std::nullopt;
+}
+
 Reservation reservation_of(pid_t pid) {
   Reservation reservation;
+  if (const auto environment = read_text("/proc/" + std::to_string(pid) + "/environ"))
+    reservation.gpus = visible_gpus(*environment);
   const std::set<unsigned> allowed = allowed_cpus(pid);
   if (allowed.empty()) return reservation;
   const auto text = read_line("/sys/devices/system/cpu/online");

@@ -2,8 +2,15 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace everywatt {
+
+// The GPUs that the variables of an environment (NAME=value, ended by NUL each) let
+// a process see; none: no variable says, all are there.
+std::optional<std::vector<std::string>> visible_gpus(std::string_view environment);
 
 // CPUs' worth of time that the group `folder` or one above it, up to `mount`,
 // may use: the least of them; none where none is limited. Version 2 writes

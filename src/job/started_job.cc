@@ -83,6 +83,11 @@ class StartedJob final : public Job {
     return found;
   }
 
+  std::optional<bool> owns(pid_t pid) const override {
+    if (pid == pid_ || is_of_the_run(pid)) return true;
+    return start_ticks_of(pid) ? std::optional{false} : std::nullopt;
+  }
+
  private:
   std::vector<ProcessStat> living() const {
     return cgroup_ ? look_at(cgroup_->processes()) : look_at_trees(children_of(::getpid()));

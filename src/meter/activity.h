@@ -31,6 +31,8 @@ class Activity {
     Nanoseconds end = 0;
     Nanoseconds worked = 0;  // by anyone
     Nanoseconds ours = 0;    // by the run
+    bool is_told = true;     // else `worked` is not known (a GPU whose driver does not say)
+    IdleShare held = {};     // of a GPU: whose contexts were there
   };
 
   // What was read since the last call, with the part of `ours` (the run's CPU

@@ -14,6 +14,9 @@ constexpr Nanoseconds kPowerSilence = 5 * kSecond;
 // Where a device's own limit is not known: more than any single device draws.
 constexpr double kMostWatts = 5000;
 
+// Of what a lagging sensor has not shown at the end: a load may have begun or ended there.
+constexpr double kTailError = 0.3;
+
 double micro_per_raw(const Scale& scale) {
   return static_cast<double>(scale.numerator) / static_cast<double>(scale.denominator);
 }
@@ -37,7 +40,24 @@ Nanoseconds ChannelMeter::longest_silence() const {
   return std::max(periods, channel_.kind == ChannelKind::energy ? kCounterSilence : kPowerSilence);
 }
 
+// How old what a register shows is: half of its update period, and half of the
+// window that it averages. Registers of a millisecond are read as now.
+Nanoseconds ChannelMeter::lag() const {
+  constexpr Nanoseconds kQuick = 10 * kMillisecond;
+  const Nanoseconds age = channel_.period > kQuick ? channel_.period / 2 : 0;
+  return channel_.kind == ChannelKind::power ? age + channel_.window / 2 : age;
+}
+
+void ChannelMeter::finish(Nanoseconds until) {
+  if (readings_ < 2 || lag() == 0 || last_time_ >= until || until - last_time_ > 2 * lag()) return;
+  const double more = last_watts_ * seconds_between(last_time_, until) * 1e6;
+  // What was drawn meanwhile is likely, not seen.
+  variance_ += std::pow(more * kTailError, 2);
+  curve_.append(until, total_ + static_cast<MicroJoules>(std::llround(more)), Sight::observed);
+}
+
 void ChannelMeter::take(Stamp stamp, std::uint64_t raw) {
+  stamp = {stamp.before - lag(), stamp.after - lag()};
   if (readings_ > 0 && stamp.middle() <= last_time_) return;  // the same moment twice tells nothing new
   if (channel_.kind == ChannelKind::energy) {
     take_counter(stamp, raw);
@@ -106,10 +126,8 @@ void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
   if (silent) {
     variance_ += std::pow(last_watts_ * seconds * 1e6, 2) / 3;
   } else {
-    // An average over a window describes the time before its stamp; an instant is one end of a trapezoid.
-    const bool describes_the_past = channel_.window >= std::max(tick_, channel_.period);
-    const double mean = describes_the_past ? watts : (watts + last_watts_) / 2;
-    power_total_ += mean * seconds * 1e6;
+    // A mean over a window stands for the window's middle, where its stamp has been put.
+    power_total_ += (watts + last_watts_) / 2 * seconds * 1e6;
     total_ = std::max(total_, static_cast<MicroJoules>(std::llround(power_total_)));
     // What a trapezoid misses between readings shows in how the readings bend.
     const double bend = watts - 2 * last_watts_ + before_last_watts_;

@@ -33,6 +33,8 @@ class ChannelMeter {
   ChannelMeter(Channel channel, Nanoseconds tick);
 
   void take(Stamp stamp, std::uint64_t raw);
+  // The run ends here: what a lagging sensor has not shown yet is taken to be as the last that it has.
+  void finish(Nanoseconds until);
 
   [[nodiscard]] const Channel& channel() const { return channel_; }
   [[nodiscard]] const EnergyCurve& curve() const { return curve_; }
@@ -56,6 +58,7 @@ class ChannelMeter {
   void take_power(Stamp stamp, std::uint64_t raw);
   void append(Nanoseconds time, Sight sight);
   [[nodiscard]] Nanoseconds longest_silence() const;
+  [[nodiscard]] Nanoseconds lag() const;
 
   Channel channel_;
   Nanoseconds tick_;

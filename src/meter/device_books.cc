@@ -17,10 +17,14 @@ constexpr Nanoseconds kComparisonTime = 10 * kSecond;
 constexpr double kFloorMoved = 0.01;
 // A sensor silent for this long at the end of a run was lost.
 constexpr Nanoseconds kUnseenEdge = kSecond;
+// One whose first reading is later than this came up late.
+constexpr Nanoseconds kUnseenStart = 50 * kMillisecond;
 
 void add_flag(std::vector<std::string>& flags, std::string flag) {
   if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
 }
+
+constexpr IdleShare kNobody{.ours = 0, .unreserved = kWholeDevice};
 
 bool is_component(DeviceKind kind) {
   return kind == DeviceKind::package || kind == DeviceKind::core || kind == DeviceKind::uncore;
@@ -70,6 +74,8 @@ void DeviceBooks::begin(Nanoseconds start) {
     if (!meter.sensor) meter.modelled.append(start, 0);
   }
 }
+
+void DeviceBooks::flag(std::string flag) { add_flag(flags_, std::move(flag)); }
 
 void DeviceBooks::take(std::size_t source, Stamp stamp, const Reading& reading) {
   for (Meter& meter : meters_) {
@@ -126,6 +132,7 @@ bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
   if (!booking_) {
     booking_ = true;
     booked_at_ = elected().curve().at(start_);
+    note_unseen_start();
   }
   return true;
 }
@@ -139,6 +146,7 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
     if (meter.sensor) std::ranges::move(meter.sensor->take_silences(), std::back_inserter(silences_));
   }
   if (close == Close::end) note_unseen_edges(until);
+  if (Meter& meter = elected(); close == Close::end && meter.sensor) meter.sensor->finish(until);
   const EnergyCurve& curve = elected().curve();
   const bool reaches = !curve.empty() && curve.points().back().time >= until;
   const bool told = cpus_.empty() || !pending_.empty();
@@ -161,6 +169,14 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
   } else {
     meter.modelled.forget_before(until);
   }
+}
+
+// A sensor that came up late did not see what was drawn before.
+void DeviceBooks::note_unseen_start() {
+  const auto& points = elected().curve().points();
+  if (!elected().sensor || points.empty() || points.front().time - start_ < kUnseenStart) return;
+  silences_.push_back({start_, points.front().time, "the sensor was not up yet: what was drawn before is not known"});
+  unseen_ += points.front().time - start_;
 }
 
 // What no reading reached after the last one.
@@ -188,6 +204,14 @@ std::optional<Power> DeviceBooks::shared_floor(Nanoseconds to, const Surrounding
 // The pending work up to `to`; a piece that reaches beyond is divided by time.
 Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
   Activity::Piece sum{.begin = until_, .end = to};
+  Wide held_ours = 0, held_nobody = 0, held_for = 0;
+  const auto hold = [&](const Activity::Piece& piece, Nanoseconds length) {
+    sum.is_told &= piece.is_told;
+    if (length <= 0) return;
+    held_ours += static_cast<Wide>(piece.held.ours) * length;
+    held_nobody += static_cast<Wide>(piece.held.unreserved) * length;
+    held_for += length;
+  };
   std::size_t whole = 0;
   for (Activity::Piece& piece : pending_) {
     if (piece.end > to) {
@@ -199,12 +223,20 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
           .begin = piece.begin, .end = to, .worked = part(piece.worked), .ours = part(piece.ours)};
       sum.worked += before.worked;
       sum.ours += before.ours;
-      piece = {.begin = to, .end = piece.end, .worked = piece.worked - before.worked, .ours = piece.ours - before.ours};
+      hold(piece, to - std::max(piece.begin, until_));
+      piece.begin = to;
+      piece.worked -= before.worked;
+      piece.ours -= before.ours;
       break;
     }
     sum.worked += piece.worked;
     sum.ours += piece.ours;
+    hold(piece, piece.end - std::max(piece.begin, until_));
     ++whole;
+  }
+  if (held_for > 0) {
+    sum.held = {.ours = static_cast<std::uint64_t>(held_ours / held_for),
+                .unreserved = static_cast<std::uint64_t>(held_nobody / held_for)};
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(whole));
   return sum;
@@ -215,8 +247,9 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   const MicroJoules total = curve.at(until);
   const MicroJoules energy = total - booked_at_;
   const Nanoseconds length = until - until_;
-  const bool known = !pending_.empty();
+  const bool has_pieces = !pending_.empty();
   const Activity::Piece work = take_pending(until);
+  const bool known = has_pieces && work.is_told;
   const auto worked = known ? std::optional{work.worked} : std::nullopt;
   const double capacity = static_cast<double>(length) * static_cast<double>(cpus_.size());
   const double utilisation = capacity > 0 ? std::min(1.0, static_cast<double>(work.worked) / capacity) : 0;
@@ -224,7 +257,9 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
     learner_.observe(static_cast<double>(energy) * microjoule, length, utilisation);
   }
 
-  const IdleShare share = idle_share(cpus_, around.tenants, around.run, until_, until);
+  const IdleShare share = is_gpu() ? gpu_idle_share(device_.id, device_.index, has_pieces ? work.held : kNobody,
+                                                    around.tenants, around.run, until_, until)
+                                   : idle_share(cpus_, around.tenants, around.run, until_, until);
   const Power from_window = FloorLearner::prior_below(
       static_cast<double>(energy) * microjoule / (static_cast<double>(length) * 1e-9 * second), utilisation);
   const std::optional<Power> shared = shared_floor(until, around, from_window);
@@ -234,7 +269,8 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
                           .worked = worked,
                           .ours = work.ours,
                           .share = share,
-                          .floor = shared.value_or(own_floor(from_window))};
+                          .floor = shared.value_or(own_floor(from_window)),
+                          .wholly_reserved = is_gpu() && !worked && share.ours >= kWholeDevice};
   const Accounts accounts = book_for_run(facts);
   booked_ += accounts;
   std::ranges::move(entries_of(device_.id, accounts, curve, until_, until, {}, around.minute),
@@ -330,7 +366,7 @@ DeviceRecord DeviceBooks::record() const {
   record.busy_time = cpus_.empty() ? 0 : ours_ / static_cast<Nanoseconds>(cpus_.size());
   record.reserved_time = reserved_time_;
   if (work_was_missed_ || !record.utilisation_known) add_flag(record.flags, "utilisation-unknown");
-  if (!cpus_.empty() && !is_component(device_.kind)) add_flag(record.flags, "proxy:cpu-time");
+  if (!cpus_.empty() && !is_component(device_.kind) && !is_gpu()) add_flag(record.flags, "proxy:cpu-time");
   if (elected().sensor && !cpus_.empty()) add_flag(record.flags, "floor:" + std::string{to_string(floor().method)});
   if (elected().sensor && elected().sensor->resets() > 0) add_flag(record.flags, "counter-reset");
   for (std::size_t i = 1; i < meters_.size(); ++i) {

@@ -13,6 +13,7 @@
 #include "meter/channel_meter.h"
 #include "meter/floor.h"
 #include "meter/floor_board.h"
+#include "meter/gpu_activity.h"
 #include "meter/phases.h"
 #include "meter/tenancy.h"
 #include "model/run.h"
@@ -41,11 +42,14 @@ class DeviceBooks {
   };
 
   // Candidates best first. `cpus`: of the package, or of all packages, that
-  // the device's activity is told by; empty: its utilisation is not known.
+  // the device's activity is told by; a GPU counts as one; empty: its utilisation is not known.
   DeviceBooks(Device device, bool counted, std::vector<Candidate> candidates, std::vector<unsigned> cpus, Floor floor,
               Nanoseconds tick);
 
   void begin(Nanoseconds start);
+  // What it is taken for may change when more sensors come up.
+  void set_counted(bool counted) { counted_ = counted; }
+  void flag(std::string flag);
   void take(std::size_t source, Stamp stamp, const Reading& reading);
 
   // Adds what was learnt of the work until `until` and books as far as the
@@ -80,6 +84,8 @@ class DeviceBooks {
   void book(Nanoseconds to, const Surroundings& around, RunDelta& into);
   Activity::Piece take_pending(Nanoseconds to);
   [[nodiscard]] std::optional<Power> shared_floor(Nanoseconds to, const Surroundings& around, Power from_window) const;
+  [[nodiscard]] bool is_gpu() const { return device_.kind == DeviceKind::gpu || device_.kind == DeviceKind::mig; }
+  void note_unseen_start();
   void note_unseen_edges(Nanoseconds until);
   void emit_curve(RunDelta& into);
   Meter& elected() { return meters_.front(); }
@@ -105,7 +111,7 @@ class DeviceBooks {
   Nanoseconds worked_ = 0;
   Nanoseconds ours_ = 0;
   Nanoseconds observed_ = 0;
-  Nanoseconds unseen_ = 0;  // at the end
+  Nanoseconds unseen_ = 0;  // at the start and at the end
   Nanoseconds reserved_time_ = 0;
   bool work_was_told_ = false;    // in some window …
   bool work_was_missed_ = false;  // … and in some not

@@ -18,6 +18,7 @@ void merge_into(Device& known, const Device& more) {
   if (!known.parent) known.parent = more.parent;
   if (known.follows.empty()) known.follows = more.follows;
   if (known.cpus.empty()) known.cpus = more.cpus;
+  if (!known.index) known.index = more.index;
   known.includes_memory |= more.includes_memory;
 }
 
@@ -32,8 +33,9 @@ std::map<std::string, Candidate> merge(std::span<const Inventory* const> invento
     for (std::uint32_t i = 0; i < channels.size(); ++i) {
       const auto at = merged.find(channels[i].device);
       if (at == merged.end()) continue;
-      const bool is_activity = channels[i].kind == ChannelKind::busy_time;
-      (is_activity ? at->second.activity : at->second.energy).push_back({source, i});
+      const ChannelKind kind = channels[i].kind;
+      if (kind == ChannelKind::utilisation || kind == ChannelKind::context) continue;  // the meter's, not elected
+      (kind == ChannelKind::busy_time ? at->second.activity : at->second.energy).push_back({source, i});
     }
   }
   return merged;

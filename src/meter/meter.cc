@@ -45,22 +45,57 @@ Meter::Meter(std::span<const Inventory* const> inventories, MeterOptions options
     activities_.push_back(
         {elected.device.id, place, channel.scale, Activity{std::max<std::size_t>(elected.device.cpus.size(), 1)}});
   }
-  for (const Elected& elected : election_.devices) {
-    std::vector<DeviceBooks::Candidate> candidates;
-    for (const ChannelPlace place : elected.candidates) {
-      Channel channel = inventories[place.source]->channels[place.channel];
-      const auto correction = options_.corrections.find(elected.device.id + " " + channel.sensor);
-      if (correction != options_.corrections.end()) correct(channel, correction->second);
-      candidates.push_back({std::move(channel), place.source, place.channel});
+  find_gpus(inventories);
+  for (const Elected& elected : election_.devices) add_books(inventories, elected);
+}
+
+void Meter::add_books(std::span<const Inventory* const> inventories, const Elected& elected) {
+  std::vector<DeviceBooks::Candidate> candidates;
+  for (const ChannelPlace place : elected.candidates) {
+    Channel channel = inventories[place.source]->channels[place.channel];
+    const auto correction = options_.corrections.find(elected.device.id + " " + channel.sensor);
+    if (correction != options_.corrections.end()) correct(channel, correction->second);
+    candidates.push_back({std::move(channel), place.source, place.channel});
+  }
+  const auto known = options_.floors.find(elected.device.id);
+  const Floor floor = known != options_.floors.end() ? known->second : Floor{.power = prior_floor(candidates)};
+  books_.emplace_back(elected.device, elected.counted, std::move(candidates), cpus_followed_by(elected.device), floor,
+                      options_.tick);
+}
+
+void Meter::find_gpus(std::span<const Inventory* const> inventories) {
+  for (std::size_t source = 0; source < inventories.size(); ++source) {
+    const auto& channels = inventories[source]->channels;
+    for (std::uint32_t i = 0; i < channels.size(); ++i) {
+      const ChannelKind kind = channels[i].kind;
+      if (kind != ChannelKind::utilisation && kind != ChannelKind::context) continue;
+      auto gpu = std::ranges::find(gpus_, channels[i].device, &GpuUse::device);
+      if (gpu == gpus_.end()) gpu = gpus_.insert(gpu, {.device = channels[i].device, .source = source});
+      (kind == ChannelKind::utilisation ? gpu->utilisation : gpu->contexts) = i;
     }
-    const auto known = options_.floors.find(elected.device.id);
-    const Floor floor = known != options_.floors.end() ? known->second : Floor{.power = prior_floor(candidates)};
-    books_.emplace_back(elected.device, elected.counted, std::move(candidates), cpus_followed_by(elected.device), floor,
-                        options_.tick);
+  }
+}
+
+void Meter::add_sources(std::span<const Inventory* const> inventories) {
+  election_ = elect(inventories, options_.boundary);
+  find_gpus(inventories);
+  for (DeviceBooks& books : books_) {
+    const auto same = std::ranges::find(election_.devices, books.device().id,
+                                        [](const Elected& elected) { return elected.device.id; });
+    // One that another meter turned out to hold is listed beside the sum.
+    books.set_counted(same != election_.devices.end() && same->counted);
+  }
+  for (const Elected& elected : election_.devices) {
+    const bool is_known =
+        std::ranges::any_of(books_, [&](const DeviceBooks& books) { return books.device().id == elected.device.id; });
+    if (is_known) continue;
+    add_books(inventories, elected);
+    books_.back().begin(start_.steady);
   }
 }
 
 std::vector<unsigned> Meter::cpus_followed_by(const Device& device) const {
+  if (device.kind == DeviceKind::gpu) return {0};  // one thing that works or does not
   const std::string whose = followed(device);
   std::vector<unsigned> cpus;
   for (const Elected& package : election_.activity) {
@@ -73,6 +108,7 @@ std::vector<unsigned> Meter::cpus_followed_by(const Device& device) const {
 
 Meter::Reads Meter::reads(std::size_t source) const {
   if (std::ranges::any_of(books_, [&](const auto& b) { return b.reads(source); })) return Reads::every_tick;
+  if (std::ranges::any_of(gpus_, [&](const GpuUse& gpu) { return gpu.source == source; })) return Reads::every_tick;
   const bool tells_work = std::ranges::any_of(activities_, [&](const auto& a) { return a.place.source == source; });
   return tells_work ? Reads::at_edges : Reads::never;
 }
@@ -102,6 +138,28 @@ void Meter::take(std::size_t source, Stamp stamp, std::span<const Reading> readi
     }
     for (DeviceBooks& books : books_) books.take(source, stamp, reading);
   }
+  for (GpuUse& gpu : gpus_) {
+    if (gpu.source == source && !readings.empty()) take_gpu(gpu, stamp.middle(), readings);
+  }
+}
+
+void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> readings) {
+  GpuActivity::Snapshot snapshot{.time = time};
+  const auto process = [&](std::int64_t pid) -> GpuActivity::Snapshot::Process& {
+    auto found = std::ranges::find(snapshot.processes, pid, &GpuActivity::Snapshot::Process::pid);
+    return found == snapshot.processes.end() ? snapshot.processes.emplace_back(pid) : *found;
+  };
+  for (const Reading& reading : readings) {
+    const double share = static_cast<double>(reading.raw) / 1e6;
+    if (reading.channel == gpu.contexts) {
+      process(reading.pid).has_context = true;
+    } else if (reading.channel == gpu.utilisation && reading.pid != 0) {
+      process(reading.pid).worked = share;
+    } else if (reading.channel == gpu.utilisation) {
+      snapshot.worked = share;
+    }
+  }
+  gpu.activity.take(snapshot, owner_of_);
 }
 
 void Meter::note_cpu_time(Nanoseconds time, Nanoseconds cpu_time) {
@@ -150,6 +208,13 @@ std::vector<Work> Meter::share_work(Company company) {
   return work;
 }
 
+const std::vector<Activity::Piece>* Meter::gpu_work(const DeviceBooks& books,
+                                                    const std::map<std::string, Work>& gpus) const {
+  const std::string& whose = books.device().follows.empty() ? books.device().id : books.device().follows;
+  const auto found = gpus.find(whose);
+  return found == gpus.end() ? nullptr : &found->second;
+}
+
 Work Meter::work_of(const DeviceBooks& books, const std::vector<Work>& packages) const {
   const std::string whose = followed(books.device());
   Work sum;
@@ -186,8 +251,14 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
                             .run = options_.run,
                             .tenants = context.tenants,
                             .agreed = context.agreed};
+  std::map<std::string, Work> gpus;
+  for (GpuUse& gpu : gpus_) gpus[gpu.device] = gpu.activity.close();
   for (DeviceBooks& books : books_) {
-    books.close(work_of(books, packages), around, close, delta);
+    const Work* gpu = gpu_work(books, gpus);
+    if (const auto use = std::ranges::find(gpus_, books.device().id, &GpuUse::device);
+        use != gpus_.end() && use->activity.saw_unknown())
+      books.flag("pids-not-visible");
+    books.close(gpu ? *gpu : work_of(books, packages), around, close, delta);
     add_gaps(books, delta);
   }
   delta.devices = records();

@@ -40,6 +40,12 @@ class Meter {
  public:
   Meter(std::span<const Inventory* const> inventories, MeterOptions options);
 
+  // Sources that came up since: `inventories` are those of before and theirs. To
+  // be called after begin(); what is elected already stays so.
+  void add_sources(std::span<const Inventory* const> inventories);
+  // Who is the run's; until it is told every process is another's.
+  void set_owner_of(OwnerOf owner_of) { owner_of_ = std::move(owner_of); }
+
   // When a source's readings are of use. The kernel's account of CPU time is asked for at
   // the edges of windows alone: it costs the kernel more than all sensors together.
   enum class Reads { never, at_edges, every_tick };
@@ -77,6 +83,19 @@ class Meter {
     Scale scale;
     Activity activity;
   };
+  // A GPU's utilisation and contexts, all from one source.
+  struct GpuUse {
+    std::string device;
+    std::size_t source = 0;
+    std::optional<std::uint32_t> utilisation = {};  // channels
+    std::optional<std::uint32_t> contexts = {};
+    GpuActivity activity = {};
+  };
+  void add_books(std::span<const Inventory* const> inventories, const Elected& elected);
+  void find_gpus(std::span<const Inventory* const> inventories);
+  void take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> readings);
+  [[nodiscard]] const std::vector<Activity::Piece>* gpu_work(const DeviceBooks& books,
+                                                             const std::map<std::string, Work>& gpus) const;
   RunDelta close(const WindowContext& context, DeviceBooks::Close close);
   void take_readings_of_others(std::span<const Tenant> tenants);
   std::vector<Work> share_work(Company company);
@@ -88,6 +107,8 @@ class Meter {
   MeterOptions options_;
   Election election_;
   std::vector<PackageActivity> activities_;
+  std::vector<GpuUse> gpus_;
+  OwnerOf owner_of_ = [](std::int64_t) { return Owner::others; };
   std::vector<DeviceBooks> books_;
   Instant start_;
   Nanoseconds window_start_ = 0;

@@ -2,6 +2,8 @@
 // tenancy, presence.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <random>
 
 #include "meter/activity.h"
@@ -26,11 +28,30 @@ TEST(ChannelMeter, InstantPowerIsATrapezoid) {
   EXPECT_EQ(meter.curve().at(kSecond / 10), 1'500'000);
 }
 
-TEST(ChannelMeter, AveragedPowerDescribesTheTimeBeforeItsStamp) {
+TEST(ChannelMeter, AMeanOverASecondStandsHalfASecondBeforeItsStamp) {
   ChannelMeter meter{{.kind = ChannelKind::power, .method = Method::integrated, .window = kSecond}, kTick};
-  meter.take(at(0), 10'000'000);
-  meter.take(at(kSecond / 10), 20'000'000);
-  EXPECT_EQ(meter.curve().at(kSecond / 10), 2'000'000);
+  // 10 W until second 5, 30 W from then on: the mean climbs from 5 to 6.
+  for (int i = 0; i <= 100; ++i) {
+    const double share = std::clamp(i / 10.0 - 5, 0.0, 1.0);
+    meter.take(at(i * kTick), static_cast<std::uint64_t>((10 + 20 * share) * 1e6));
+  }
+  EXPECT_NEAR(static_cast<double>(meter.curve().between(kSecond, 5 * kSecond)), 40e6, 2.6e6);
+  EXPECT_NEAR(static_cast<double>(meter.curve().between(kSecond, 9 * kSecond)), 160e6, 0.1e6);
+}
+
+TEST(ChannelMeter, WhatALaggingSensorHasNotShownAtTheEndIsTakenAsTheLastThatItHas) {
+  ChannelMeter meter{{.kind = ChannelKind::power, .method = Method::integrated, .period = kTick, .window = kSecond},
+                     kTick};
+  for (int i = 0; i <= 50; ++i) meter.take(at(i * kTick), 10'000'000);
+  meter.finish(5 * kSecond);
+  EXPECT_NEAR(static_cast<double>(meter.curve().between(kSecond, 5 * kSecond)), 40e6, 1);
+}
+
+TEST(ChannelMeter, ACounterThatMovesTenTimesASecondIsHalfAPeriodOldOnAverage) {
+  ChannelMeter meter{{.period = kTick}, kTick};
+  meter.take(at(kSecond), 0);
+  meter.take(at(2 * kSecond), 100'000'000);
+  EXPECT_EQ(meter.curve().at(2 * kSecond - kTick / 2), 100'000'000);
 }
 
 TEST(ChannelMeter, PowerOverALongSilenceIsNotInvented) {

@@ -110,6 +110,10 @@ std::string format_tenant(const Tenant& tenant) {
   if (tenant.to) text += "\nto " + std::to_string(*tenant.to);
   if (tenant.reservation.quota) text += "\nquota " + std::to_string(*tenant.reservation.quota);
   if (tenant.reservation.cpus) text += "\ncpus " + format_cpu_list(*tenant.reservation.cpus);
+  if (tenant.reservation.gpus) {
+    text += "\ngpus";
+    for (const std::string& gpu : *tenant.reservation.gpus) text += " " + gpu;
+  }
   for (const WorkReading& reading : tenant.readings) {
     text += "\nworked " + std::to_string(reading.time) + " " + reading.device + " " + std::to_string(reading.worked);
   }
@@ -132,6 +136,10 @@ std::optional<Tenant> parse_tenant(std::string_view text) {
     if (key == "to") tenant.to = number;
     if (key == "quota") tenant.reservation.quota = parse_double(value);
     if (key == "cpus") tenant.reservation.cpus = parse_cpu_list(value);
+    if (key == "gpus") {
+      const auto gpus = words(value);
+      tenant.reservation.gpus.emplace(gpus.begin(), gpus.end());
+    }
     if (key == "worked") add_reading(value, tenant.readings);
   }
   if (tenant.run.empty()) return std::nullopt;

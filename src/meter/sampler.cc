@@ -1,5 +1,7 @@
 #include "meter/sampler.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace everywatt {
@@ -16,24 +18,68 @@ SourceState::Kind state_of(Errc code) {
 
 }  // namespace
 
-Sampler::Sampler(std::span<const SourceKind> kinds, const Roots& roots) {
-  for (const SourceKind& kind : kinds) {
-    SourceState state{.name = std::string{kind.name}, .help = std::string{kind.help}};
-    if (auto source = kind.open(roots)) {
-      state.kind = SourceState::Kind::open;
-      sources_.push_back(*std::move(source));
-    } else {
-      state.kind = state_of(source.error().code);
-      state.why = std::move(source).error().what;
+Sampler::Sampler(std::span<const SourceKind> kinds, const Roots& roots, Slow slow) {
+  for (std::size_t family = 0; family < kinds.size(); ++family) {
+    const SourceKind& kind = kinds[family];
+    states_.push_back({.name = std::string{kind.name}, .help = std::string{kind.help}});
+    if (kind.open) {
+      auto source = kind.open(roots);
+      note_state(family, source ? Result<void>{} : std::unexpected{source.error()});
+      if (source) owned_.push_back(*std::move(source));
+      continue;
     }
-    states_.push_back(std::move(state));
+    auto open = kind.find(roots);
+    if (!open) {
+      note_state(family, std::unexpected{std::move(open).error()});
+    } else if (slow == Slow::here) {
+      auto sources = (*open)();
+      note_state(family, sources ? Result<void>{} : std::unexpected{sources.error()});
+      if (sources) std::ranges::move(*sources, std::back_inserter(owned_));
+    } else {
+      states_.back().kind = SourceState::Kind::starting;
+      if (!side_) side_ = std::make_unique<SideReader>();
+      side_->open(family, *std::move(open));
+      reads_beside_ = true;
+    }
   }
+  for (const auto& source : owned_) sources_.push_back(source.get());
+}
+
+void Sampler::note_state(std::size_t family, const Result<void>& opened) {
+  SourceState& state = states_[family];
+  state.kind = opened ? SourceState::Kind::open : state_of(opened.error().code);
+  if (!opened) state.why = opened.error().what;
 }
 
 std::vector<const Inventory*> Sampler::inventories() const {
   std::vector<const Inventory*> all;
-  for (const auto& source : sources_) all.push_back(&source->inventory());
+  for (const Source* source : sources_) all.push_back(&source->inventory());
   return all;
+}
+
+bool Sampler::take_arrivals() {
+  if (!side_) return false;
+  std::vector<SideReader::Opened> answers = side_->take_opened();
+  for (SideReader::Opened& opened : answers) {
+    note_state(opened.family, opened.sources ? Result<void>{} : std::unexpected{opened.sources.error()});
+    if (!opened.sources) continue;
+    for (Source* source : *opened.sources) {
+      sources_.push_back(source);
+      beside_.insert(source);
+    }
+  }
+  return !answers.empty();
+}
+
+void Sampler::wait_for_arrivals(Nanoseconds patience) {
+  if (side_) (void)side_->wait(SideReader::For::openings, RealClock{}.now().steady + patience);
+  (void)take_arrivals();
+}
+
+void Sampler::note(const Result<void>& outcome) {
+  if (outcome) return;
+  const std::string& what = outcome.error().what;
+  if (failures_.size() < kMostFailures && failures_[what]++ == 0) new_failures_.push_back(what);
 }
 
 void Sampler::call(Clock& clock, std::size_t source, Nanoseconds& before) {
@@ -42,20 +88,39 @@ void Sampler::call(Clock& clock, std::size_t source, Nanoseconds& before) {
   const Nanoseconds after = clock.now().steady;
   calls_.push_back({source, {before, after}, readings_.size() - had});
   before = after;
-  if (sampled) return;
-  const std::string& what = sampled.error().what;
-  if (failures_.size() < kMostFailures && failures_[what]++ == 0) new_failures_.push_back(what);
+  note(sampled);
+}
+
+void Sampler::take_from_beside() {
+  for (SideReader::Taken& taken : side_->take()) {
+    const auto at = std::ranges::find(sources_, taken.source);
+    if (at == sources_.end()) continue;
+    calls_.push_back({static_cast<std::size_t>(at - sources_.begin()), taken.stamp, taken.readings.size()});
+    std::ranges::copy(taken.readings, std::back_inserter(readings_));
+    note(taken.outcome);
+  }
 }
 
 void Sampler::sample_tick(Clock& clock) {
   Nanoseconds before = clock.now().steady;
   for (const std::size_t source : ticking_) call(clock, source, before);
+  if (!side_) return;
+  take_from_beside();
+  side_->request();
 }
 
-void Sampler::sample_edge(Clock& clock, Meter& meter) {
+void Sampler::sample_edge(Clock& clock, Meter& meter, Nanoseconds patience) {
   Nanoseconds before = clock.now().steady;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (meter.reads(i) != Meter::Reads::never) call(clock, i, before);
+    if (!beside_.contains(sources_[i]) && meter.reads(i) != Meter::Reads::never) call(clock, i, before);
+  }
+  if (side_) {
+    take_from_beside();
+    side_->request();
+    if (patience > 0) {
+      (void)side_->wait(SideReader::For::readings, RealClock{}.now().steady + patience);
+      take_from_beside();
+    }
   }
   std::span<const Reading> rest{readings_};
   for (const Call& call : calls_) {
@@ -65,8 +130,14 @@ void Sampler::sample_edge(Clock& clock, Meter& meter) {
   calls_.clear();
   readings_.clear();
   ticking_.clear();
+  reads_beside_ = side_ && side_->opening() > 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (meter.reads(i) == Meter::Reads::every_tick) ticking_.push_back(i);
+    if (meter.reads(i) != Meter::Reads::every_tick) continue;
+    if (beside_.contains(sources_[i])) {
+      reads_beside_ = true;
+    } else {
+      ticking_.push_back(i);
+    }
   }
 }
 

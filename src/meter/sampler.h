@@ -4,6 +4,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/roots.h"
 #include "meter/meter.h"
+#include "meter/side_reader.h"
 #include "sources/source.h"
 
 namespace everywatt {
@@ -19,32 +21,47 @@ namespace everywatt {
 struct SourceState {
   std::string name;
   std::string help;
-  enum class Kind { open, absent, denied, broken } kind = Kind::absent;
+  enum class Kind { open, absent, denied, broken, starting } kind = Kind::absent;
   std::string why = {};  // of all but open
 };
 
 class Sampler {
  public:
-  Sampler(std::span<const SourceKind> kinds, const Roots& roots);
+  // Where families that may take their time are opened and read: beside the
+  // loop, on threads of their own, or in it, as virtual time wants it.
+  enum class Slow { beside, here };
+  Sampler(std::span<const SourceKind> kinds, const Roots& roots, Slow slow = Slow::beside);
 
   [[nodiscard]] std::vector<const Inventory*> inventories() const;
+  // True if a family came up since the last call or failed to: inventories() and states() say more.
+  bool take_arrivals();
+  // Until all have come up or have failed to, at most so long.
+  void wait_for_arrivals(Nanoseconds patience);
   [[nodiscard]] const std::vector<SourceState>& states() const { return states_; }
 
   // One reading of all that the meter uses, handed on with its stamps and with
-  // those that waited.
-  void sample_edge(Clock& clock, Meter& meter);
+  // those that waited. `patience`: for what is read beside the loop.
+  void sample_edge(Clock& clock, Meter& meter, Nanoseconds patience = 0);
   // One reading of what the meter uses at each tick. It waits for the next
   // edge: a tick finds the processor's caches cold, and the less code it
   // touches the less it costs.
   void sample_tick(Clock& clock);
   // Whether there is anything to read between the edges.
-  [[nodiscard]] bool has_ticks() const { return !ticking_.empty(); }
+  [[nodiscard]] bool has_ticks() const { return !ticking_.empty() || reads_beside_; }
 
   // Failures since the last call, each text once: "read …/energy_uj: No such device".
   std::vector<std::string> take_failures();
 
  private:
-  std::vector<std::unique_ptr<Source>> sources_;
+  void note(const Result<void>& outcome);
+  void note_state(std::size_t family, const Result<void>& opened);
+  void take_from_beside();
+
+  std::vector<std::unique_ptr<Source>> owned_;
+  std::vector<Source*> sources_;      // ours and those beside, in the order in which they came
+  std::set<const Source*> beside_;    // those that are read there
+  std::unique_ptr<SideReader> side_;  // none: nothing is slow here
+  bool reads_beside_ = false;         // the meter uses one of them, or one may still come
   std::vector<SourceState> states_;
   struct Call {
     std::size_t source = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -62,6 +63,7 @@ Booking book(const Window& window, std::span<const Use> runs);
 struct Reservation {
   std::optional<std::vector<unsigned>> cpus = {};  // cpuset or affinity narrower than the machine
   std::optional<double> quota = {};  // CPUs' worth of time, spread over `cpus` (the device's where not set)
+  std::optional<std::vector<std::string>> gpus = {};  // as its variables name them: "0", "GPU-8a1c…"; none: not said
   [[nodiscard]] bool is_explicit() const { return cpus || quota; }
 };
 

@@ -2,6 +2,7 @@
 // one sensor. Both are plain data that a source finds and the meter elects from.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,8 +42,9 @@ struct Device {
   // The device whose activity stands for this one's (dram and memory follow a
   // package; "*" all packages); empty: its own.
   std::string follows = {};
-  std::vector<unsigned> cpus = {};  // package: the logical CPUs on it
-  bool includes_memory = false;     // package: its meter holds the memory's energy too (Grace)
+  std::vector<unsigned> cpus = {};     // package: the logical CPUs on it
+  bool includes_memory = false;        // package: its meter holds the memory's energy too (Grace)
+  std::optional<unsigned> index = {};  // gpu: its place in the driver's order, by which variables name it
 };
 
 // How a figure was obtained, best first.
@@ -55,6 +57,9 @@ enum class ChannelKind {
   power,      // watts now, or averaged over `window`
   busy_time,  // cumulative time that the device's CPUs worked for anyone; raw is nanoseconds summed over its CPUs
   model,      // no sensor: power follows from utilisation by `model`
+  // A GPU's, which has no cumulative account of its work; raw is millionths of the time since the last reading.
+  utilisation,  // that it worked for anyone; with a pid: for that process
+  context,      // with a pid: the process holds a context there; raw is its memory in bytes
 };
 
 // Power as a function of utilisation, linear between points; the first point
@@ -98,6 +103,7 @@ struct Inventory {
   std::vector<Channel> channels = {};
   std::vector<std::string> notes =
       {};  // what was left out and why, one line each: "intel-rapl-mmio:0 repeats package:0"
+  std::map<std::string, std::string> facts = {};  // for the run's environment: nvidia_driver, cuda
 };
 
 // One raw value of one channel, as the sensor gave it: a counter is passed on
@@ -107,6 +113,7 @@ struct Reading {
   std::uint32_t channel = 0;  // index into the source's Inventory::channels
   std::uint64_t raw = 0;
   std::optional<Nanoseconds> stamped = {};  // the sensor's own time, where it gives one
+  std::int64_t pid = 0;                     // utilisation, context: of this process; 0: of the device as a whole
 };
 
 }  // namespace everywatt

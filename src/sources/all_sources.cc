@@ -13,14 +13,23 @@ namespace everywatt {
   SOURCE(open_memory,        "memory",        "model of memory: watts per gigabyte")
 // clang-format on
 
+// Those whose library may take its time.
+// clang-format off
+#define EVERYWATT_SLOW_SOURCES(SOURCE)                                                                  \
+  SOURCE(find_nvml,          "nvml",          "NVIDIA GPUs: energy, power, who uses them, by NVML")
+// clang-format on
+
 #define DECLARE_OPEN(open, name, help) Result<std::unique_ptr<Source>> open(const Roots& roots);
-#define ROW(open, name, help) SourceKind{name, help, open},
+#define DECLARE_FIND(find, name, help) Result<SlowOpen> find(const Roots& roots);
+#define ROW(open, name, help) SourceKind{name, help, open, nullptr},
+#define SLOW_ROW(find, name, help) SourceKind{name, help, nullptr, find},
 
 EVERYWATT_SOURCES(DECLARE_OPEN)
+EVERYWATT_SLOW_SOURCES(DECLARE_FIND)
 
 namespace {
 
-constexpr SourceKind kSources[] = {EVERYWATT_SOURCES(ROW)};
+constexpr SourceKind kSources[] = {EVERYWATT_SOURCES(ROW) EVERYWATT_SLOW_SOURCES(SLOW_ROW)};
 
 }  // namespace
 

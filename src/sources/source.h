@@ -2,6 +2,7 @@
 // neither a clock nor the real /sys: the loop stamps each call before and
 // after, and the roots come in through open(). A Source that exists works.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -24,12 +25,18 @@ class Source {
   virtual Result<void> sample(std::vector<Reading>& out) = 0;
 };
 
+// A family whose library takes its time to start, or never does: what must be
+// done to open it, to be called on a thread of its own. One source a device, so
+// that a device that does not answer holds up no other.
+using SlowOpen = std::function<Result<std::vector<std::unique_ptr<Source>>>()>;
+
 // Errc::absent: no such sensor on this machine (quiet). Errc::denied: it is
-// there and may not be read (the message names the remedy).
+// there and may not be read (the message names the remedy). One of the two:
 struct SourceKind {
   std::string_view name;  // rapl-powercap
   std::string_view help;  // one line: what it measures, through what
-  Result<std::unique_ptr<Source>> (*open)(const Roots&);
+  Result<std::unique_ptr<Source>> (*open)(const Roots&) = nullptr;
+  Result<SlowOpen> (*find)(const Roots&) = nullptr;  // answers at once whether there is anything to open
 };
 
 }  // namespace everywatt

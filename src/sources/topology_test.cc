@@ -64,6 +64,7 @@ TEST(Topology, AllSourcesAgreeOnThePackagesOfEveryRecordedMachine) {
     const auto tree = FixtureTree::recorded(entry.path().stem().string());
     const Topology topology = read_topology(roots_of(tree));
     for (const SourceKind& kind : all_sources()) {
+      if (!kind.open) continue;  // no part of a recorded machine
       const auto source = kind.open(roots_of(tree));
       if (!source) continue;
       for (const Device& device : (*source)->inventory().devices) {

@@ -1,0 +1,54 @@
+// How much of a GPU's time anyone worked, how much of it was the run's, and who
+// held a context meanwhile: from what the driver says of the device and of each
+// process at every reading. Between two readings the shares are those of the later
+// one, which describe the time before it.
+#pragma once
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "meter/activity.h"
+
+namespace everywatt {
+
+// Whether a process is the run's.
+enum class Owner { run, others, unknown };
+using OwnerOf = std::function<Owner(std::int64_t pid)>;
+
+class GpuActivity {
+ public:
+  // All that one reading of the GPU said.
+  struct Snapshot {
+    Nanoseconds time = 0;
+    std::optional<double> worked = {};  // share of the time since the last reading; none: not told
+    struct Process {
+      std::int64_t pid = 0;
+      double worked = 0;  // its share, before it is scaled to the device's
+      bool has_context = false;
+    };
+    std::vector<Process> processes = {};
+  };
+  void take(const Snapshot& snapshot, const OwnerOf& owner_of);
+
+  // What happened since the last call.
+  std::vector<Activity::Piece> close();
+
+  // A process was seen whose number says nothing here: it counts as another's.
+  [[nodiscard]] bool saw_unknown() const { return saw_unknown_; }
+  // The run has held a context or worked there.
+  [[nodiscard]] bool is_used() const { return is_used_; }
+
+ private:
+  std::optional<Nanoseconds> last_;
+  std::vector<Activity::Piece> pieces_;
+  bool saw_unknown_ = false;
+  bool is_used_ = false;
+};
+
+// The run's part in the idle energy of a GPU: those who reserved it come first;
+// without any, whoever holds a context, evenly; nobody's else. `held`: by contexts.
+IdleShare gpu_idle_share(const std::string& gpu, std::optional<unsigned> index, const IdleShare& held,
+                         std::span<const Tenant> tenants, std::string_view run, Nanoseconds from, Nanoseconds to);
+
+}  // namespace everywatt

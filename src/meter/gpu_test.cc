@@ -1,0 +1,157 @@
+// GPUs in the meter: who is charged what, in virtual time.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "meter/meter.h"
+
+namespace everywatt {
+namespace {
+
+constexpr std::string_view kGpu = "gpu:GPU-1";
+
+double joules(MicroJoules energy) { return static_cast<double>(energy) / 1e6; }
+
+// One GPU that draws 100 W idle and 300 W at work, read ten times a second by one run.
+class Machine {
+ public:
+  explicit Machine(std::vector<Tenant> tenants = {}) : tenants_{std::move(tenants)} {
+    inventory_.devices = {{.id = std::string{kGpu}, .kind = DeviceKind::gpu, .index = 0}};
+    inventory_.channels = {{.device = std::string{kGpu}, .kind = ChannelKind::energy, .sensor = "counter"},
+                           {.device = std::string{kGpu}, .kind = ChannelKind::utilisation},
+                           {.device = std::string{kGpu}, .kind = ChannelKind::context}};
+    if (tenants_.empty()) tenants_ = {{.run = "us", .from = 0}};
+    const Inventory* all[] = {&inventory_};
+    MeterOptions options{.run = "us"};
+    options.floors[std::string{kGpu}] = {.power = 100.0 * watt, .method = FloorMethod::envelope, .windows = 9};
+    meter_.emplace(all, std::move(options));
+    meter_->set_owner_of([](std::int64_t pid) {
+      return pid < 100 ? Owner::run : pid < 200 ? Owner::others : Owner::unknown;
+    });
+    read({}, {});
+    meter_->begin({.steady = 0, .wall = 0});
+  }
+
+  // `worked`: of the device by process; the rest of the time it is idle.
+  void pass(int seconds, const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
+    for (int i = 0; i < 10 * seconds; ++i) {
+      now_ += kSecond / 10;
+      double all = 0;
+      for (const auto& [pid, share] : worked) all += share;
+      energy_ += static_cast<std::uint64_t>((100 + 200 * all) * 1e5);
+      read(worked, contexts);
+      if (now_ % kSecond == 0) keep(meter_->close_window({.until = {now_, now_}, .tenants = tenants_}));
+    }
+  }
+
+  Accounts end() {
+    keep(meter_->finish({.until = {now_, now_}, .tenants = tenants_}));
+    return booked_;
+  }
+  DeviceRecord record() const { return meter_->records().front(); }
+
+ private:
+  void read(const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
+    std::vector<Reading> readings{{.channel = 0, .raw = energy_}};
+    double all = 0;
+    for (const auto& [pid, share] : worked) all += share;
+    readings.push_back({.channel = 1, .raw = static_cast<std::uint64_t>(all * 1e6)});
+    for (const auto& [pid, share] : worked)
+      readings.push_back({.channel = 1, .raw = static_cast<std::uint64_t>(share * 1e6), .pid = pid});
+    for (const std::int64_t pid : contexts) readings.push_back({.channel = 2, .raw = 1, .pid = pid});
+    meter_->take(0, {now_, now_}, readings);
+  }
+
+  void keep(const RunDelta& delta) {
+    for (const Entry& entry : delta.entries) {
+      if (entry.account == Account::busy) booked_.busy += entry.energy;
+      if (entry.account == Account::idle) booked_.idle += entry.energy;
+      if (entry.account == Account::other) booked_.other += entry.energy;
+      if (entry.account == Account::unattributed) booked_.unattributed += entry.energy;
+    }
+  }
+
+  Inventory inventory_;
+  std::vector<Tenant> tenants_;
+  std::optional<Meter> meter_;
+  Nanoseconds now_ = 0;
+  std::uint64_t energy_ = 0;
+  Accounts booked_;
+};
+
+TEST(Gpu, WhatARunWorksIsBusyAndWhatItHoldsIsIdle) {
+  Machine machine;
+  machine.pass(10, {{1, 0.5}}, {1});
+  const Accounts accounts = machine.end();
+  EXPECT_NEAR(joules(accounts.busy), 1500, 1);  // 0.5 × 300 W × 10 s
+  EXPECT_NEAR(joules(accounts.idle), 500, 1);   // 0.5 × 100 W × 10 s
+  EXPECT_EQ(accounts.other, 0);
+  EXPECT_NEAR(joules(accounts.measured()), 2000, 1e-3);
+}
+
+TEST(Gpu, AJobWithoutAContextIsChargedNothing) {
+  Machine machine;
+  machine.pass(10, {}, {});
+  const Accounts accounts = machine.end();
+  EXPECT_EQ(accounts.total(), 0);
+  EXPECT_NEAR(joules(accounts.unattributed), 1000, 1e-3);
+}
+
+TEST(Gpu, AForeignProcessTakesItsWorkAndItsPartOfTheIdle) {
+  Machine machine;
+  machine.pass(10, {{1, 0.25}, {100, 0.5}}, {1, 100});
+  const Accounts accounts = machine.end();
+  // 250 W: 25 W idle, 225 W active, a third of it ours.
+  EXPECT_NEAR(joules(accounts.busy), 750, 2);
+  EXPECT_NEAR(joules(accounts.idle), 125, 2);
+  EXPECT_NEAR(joules(accounts.other), 1500 + 125, 3);
+}
+
+TEST(Gpu, ARunWithoutWorkBesideABusyOneGetsIdleOnly) {
+  Machine machine;
+  machine.pass(10, {{100, 1.0}}, {1, 100});
+  const Accounts accounts = machine.end();
+  EXPECT_EQ(accounts.busy, 0);
+  EXPECT_EQ(accounts.idle, 0);  // nothing is idle while it works all the time
+  EXPECT_NEAR(joules(accounts.other), 3000, 1e-3);
+}
+
+TEST(Gpu, AContextOpenedLateAndClosedEarlyReservesOnlyMeanwhile) {
+  Machine machine;
+  machine.pass(4, {}, {});
+  machine.pass(3, {}, {1});
+  machine.pass(3, {}, {});
+  const Accounts accounts = machine.end();
+  EXPECT_NEAR(joules(accounts.idle), 300, 11);
+  EXPECT_NEAR(joules(accounts.unattributed), 700, 11);
+}
+
+TEST(Gpu, WhatAVariableReservesIsChargedFromTheStartOn) {
+  Tenant us{.run = "us", .from = 0};
+  us.reservation.gpus = {{"0"}};
+  Machine machine{{us}};
+  machine.pass(10, {}, {});
+  EXPECT_NEAR(joules(machine.end().idle), 1000, 1e-3);
+}
+
+TEST(Gpu, OneThatAnotherRunReservedIsTheOthers) {
+  Tenant us{.run = "us", .from = 0};
+  us.reservation.gpus = {{"1"}};
+  Tenant them{.run = "them", .from = 0};
+  them.reservation.gpus = {{"GPU-1"}};
+  Machine machine{{us, them}};
+  machine.pass(10, {}, {});
+  EXPECT_NEAR(joules(machine.end().other), 1000, 1e-3);
+}
+
+TEST(Gpu, AProcessWhoseNumberSaysNothingIsForeignAndFlagged) {
+  Machine machine;
+  machine.pass(10, {{200, 0.5}}, {200});
+  EXPECT_EQ(machine.end().busy, 0);
+  const auto flags = machine.record().flags;
+  EXPECT_NE(std::ranges::find(flags, "pids-not-visible"), flags.end());
+}
+
+}  // namespace
+}  // namespace everywatt

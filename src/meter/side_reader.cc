@@ -1,0 +1,167 @@
+#include "meter/side_reader.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace everywatt {
+namespace {
+
+// Drivers answer within milliseconds, the slowest within tens; longer is stuck.
+constexpr Nanoseconds kStuck = 250 * kMillisecond;
+// Readings of one source that nobody took: the loop was stopped. The oldest go.
+constexpr std::size_t kMostWaiting = 64;
+
+}  // namespace
+
+struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
+  struct Slot {
+    std::unique_ptr<Source> source;
+    bool is_wanted = false;
+    std::optional<Nanoseconds> reading_since = {};
+    std::vector<Taken> taken = {};
+  };
+
+  std::mutex mutex;
+  std::condition_variable work;  // for the readers
+  std::condition_variable done;  // for the loop
+  RealClock clock;
+  bool is_over = false;
+  std::vector<std::unique_ptr<Slot>> slots;
+  std::vector<Opened> opened;
+  std::size_t opening = 0;
+  std::size_t readers = 0;
+
+  // Signals are the loop's: a thread beside it takes none.
+  template <class Work>
+  void start_thread(Work run) {
+    sigset_t all, before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    std::thread{[state = shared_from_this(), run = std::move(run)] { run(*state); }}.detach();
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  [[nodiscard]] bool is_stuck(const Slot& slot, Nanoseconds now) const {
+    return slot.reading_since && now - *slot.reading_since > kStuck;
+  }
+
+  // Stuck ones do not count.
+  [[nodiscard]] bool has_reader(Nanoseconds now) const {
+    const auto stuck = std::ranges::count_if(slots, [&](const auto& slot) { return is_stuck(*slot, now); });
+    return readers > static_cast<std::size_t>(stuck);
+  }
+
+  void read_all() {
+    std::unique_lock lock{mutex};
+    for (;;) {
+      Slot* next = nullptr;
+      work.wait(lock, [&] {
+        const auto found = std::ranges::find_if(slots, [](const auto& s) { return s->is_wanted && !s->reading_since; });
+        next = found == slots.end() ? nullptr : found->get();
+        return is_over || next;
+      });
+      if (is_over) break;
+      next->is_wanted = false;
+      next->reading_since = clock.now().steady;
+      Taken taken{.source = next->source.get(), .stamp = {}, .readings = {}, .outcome = {}};
+      lock.unlock();
+      taken.stamp.before = clock.now().steady;
+      taken.outcome = next->source->sample(taken.readings);
+      taken.stamp.after = clock.now().steady;
+      lock.lock();
+      next->reading_since.reset();
+      if (next->taken.size() >= kMostWaiting) next->taken.erase(next->taken.begin());
+      next->taken.push_back(std::move(taken));
+      done.notify_all();
+      // Back from a call so long that another has taken over: one reader is enough.
+      if (next->taken.back().stamp.after - next->taken.back().stamp.before > kStuck && readers > 1) break;
+    }
+    --readers;
+  }
+
+  void open_family(std::size_t family, const SlowOpen& open) {
+    auto sources = open();
+    const std::lock_guard lock{mutex};
+    --opening;
+    done.notify_all();
+    if (is_over) return;
+    if (!sources) {
+      opened.push_back({family, std::unexpected{std::move(sources).error()}});
+      return;
+    }
+    std::vector<Source*> handles;
+    for (auto& source : *sources) {
+      handles.push_back(source.get());
+      slots.push_back(std::make_unique<Slot>(Slot{.source = std::move(source)}));
+    }
+    opened.push_back({family, std::move(handles)});
+  }
+};
+
+SideReader::SideReader() : state_{std::make_shared<State>()} {}
+
+SideReader::~SideReader() {
+  const std::lock_guard lock{state_->mutex};
+  state_->is_over = true;
+  state_->work.notify_all();
+}
+
+void SideReader::open(std::size_t family, SlowOpen open) {
+  {
+    const std::lock_guard lock{state_->mutex};
+    ++state_->opening;
+  }
+  state_->start_thread([family, open = std::move(open)](State& state) { state.open_family(family, open); });
+}
+
+std::vector<SideReader::Opened> SideReader::take_opened() {
+  const std::lock_guard lock{state_->mutex};
+  return std::exchange(state_->opened, {});
+}
+
+std::size_t SideReader::opening() const {
+  const std::lock_guard lock{state_->mutex};
+  return state_->opening;
+}
+
+void SideReader::request() {
+  const std::lock_guard lock{state_->mutex};
+  if (state_->slots.empty()) return;
+  for (const auto& slot : state_->slots) slot->is_wanted = !slot->reading_since;
+  if (!state_->has_reader(state_->clock.now().steady)) {
+    ++state_->readers;
+    state_->start_thread([](State& state) { state.read_all(); });
+  }
+  state_->work.notify_one();
+}
+
+std::vector<SideReader::Taken> SideReader::take() {
+  const std::lock_guard lock{state_->mutex};
+  std::vector<Taken> all;
+  for (const auto& slot : state_->slots) std::ranges::move(std::exchange(slot->taken, {}), std::back_inserter(all));
+  return all;
+}
+
+bool SideReader::wait(For what, Nanoseconds deadline) {
+  std::unique_lock lock{state_->mutex};
+  const auto is_done = [&] {
+    if (what == For::openings) return state_->opening == 0;
+    const Nanoseconds now = state_->clock.now().steady;
+    return std::ranges::none_of(state_->slots, [&](const auto& slot) {
+      return slot->is_wanted || (slot->reading_since && !state_->is_stuck(*slot, now));
+    });
+  };
+  while (!is_done()) {
+    const Nanoseconds left = deadline - state_->clock.now().steady;
+    if (left <= 0) return false;
+    state_->done.wait_for(lock, std::chrono::nanoseconds{std::min(left, 20 * kMillisecond)});
+  }
+  return true;
+}
+
+}  // namespace everywatt

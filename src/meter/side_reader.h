@@ -1,0 +1,58 @@
+// Sources that may take their time, read beside the loop: their libraries start
+// on threads of their own, and a call that does not return holds up nothing else.
+// One thread reads all of them in turn; where it is stuck in one, another takes
+// over the rest, and the one that was stuck goes on when its call comes back.
+//
+// What was asked for at one tick is taken at the next. A thread that never comes
+// back keeps what it uses alive and dies with the process. All methods are
+// called from the loop's thread; time is the real one.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "meter/channel_meter.h"
+#include "sources/source.h"
+
+namespace everywatt {
+
+class SideReader {
+ public:
+  SideReader();
+  SideReader(const SideReader&) = delete;
+  SideReader& operator=(const SideReader&) = delete;
+  ~SideReader();
+
+  // Begins to open a family; `family` is the caller's number for it.
+  void open(std::size_t family, SlowOpen open);
+
+  // Families that have come up, or have failed to, since the last call.
+  struct Opened {
+    std::size_t family = 0;
+    Result<std::vector<Source*>> sources;  // owned here; inventories may be read from now on
+  };
+  std::vector<Opened> take_opened();
+  // Families that have not answered yet.
+  [[nodiscard]] std::size_t opening() const;
+
+  // Has all that are not being read already read once.
+  void request();
+  struct Taken {
+    const Source* source = nullptr;
+    Stamp stamp;
+    std::vector<Reading> readings;
+    Result<void> outcome;
+  };
+  std::vector<Taken> take();
+  // Until all that was requested is there, or has come up, at most until
+  // `deadline` (CLOCK_MONOTONIC): false then. Does not wait for what is stuck already.
+  enum class For { readings, openings };
+  bool wait(For what, Nanoseconds deadline);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace everywatt

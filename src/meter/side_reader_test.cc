@@ -1,0 +1,123 @@
+// Slow libraries, hanging calls: in real time and with real threads.
+#include "meter/side_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+namespace everywatt {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Held by threads that nobody waits for.
+using Delay = std::shared_ptr<std::atomic<int>>;
+Delay delay_of(int milliseconds) { return std::make_shared<std::atomic<int>>(milliseconds); }
+
+// Answers with how often it was asked; a call may take its time.
+class Counting final : public Source {
+ public:
+  explicit Counting(Delay delay_ms) : delay_ms_{std::move(delay_ms)} {}
+  const Inventory& inventory() const override { return inventory_; }
+  Result<void> sample(std::vector<Reading>& out) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds{delay_ms_->load()});
+    out.push_back({.channel = 0, .raw = ++calls_});
+    return {};
+  }
+
+ private:
+  Delay delay_ms_;
+  Inventory inventory_;
+  std::uint64_t calls_ = 0;
+};
+
+Nanoseconds in(std::chrono::nanoseconds time) { return RealClock{}.now().steady + time.count(); }
+
+SlowOpen opening(std::chrono::milliseconds delay, std::vector<Delay> delays) {
+  return [=]() -> Result<std::vector<std::unique_ptr<Source>>> {
+    std::this_thread::sleep_for(delay);
+    std::vector<std::unique_ptr<Source>> sources;
+    for (const Delay& one : delays) sources.push_back(std::make_unique<Counting>(one));
+    return sources;
+  };
+}
+
+TEST(SideReader, ALibraryThatStartsSlowlyHoldsUpNothingAndComesLater) {
+  SideReader side;
+  const Nanoseconds before = RealClock{}.now().steady;
+  side.open(7, opening(150ms, {delay_of(0)}));
+  side.request();
+  EXPECT_TRUE(side.take_opened().empty());
+  EXPECT_LT(RealClock{}.now().steady - before, 100 * kMillisecond);
+  EXPECT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  const auto opened = side.take_opened();
+  ASSERT_EQ(opened.size(), 1u);
+  EXPECT_EQ(opened[0].family, 7u);
+  EXPECT_EQ(opened[0].sources->size(), 1u);
+}
+
+TEST(SideReader, ALibraryThatFailsToStartSaysWhy) {
+  SideReader side;
+  side.open(0, []() -> Result<std::vector<std::unique_ptr<Source>>> { return fail(Errc::denied, "not for you"); });
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  const auto opened = side.take_opened();
+  ASSERT_EQ(opened.size(), 1u);
+  EXPECT_EQ(opened[0].sources.error().what, "not for you");
+}
+
+TEST(SideReader, WhatWasAskedForIsThereAtTheNextTickWithItsStamps) {
+  SideReader side;
+  side.open(0, opening(0ms, {delay_of(5), delay_of(0)}));
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  const Nanoseconds asked = RealClock{}.now().steady;
+  side.request();
+  ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
+  const auto taken = side.take();
+  ASSERT_EQ(taken.size(), 2u);
+  for (const auto& one : taken) {
+    EXPECT_GE(one.stamp.before, asked);
+    EXPECT_EQ(one.readings.size(), 1u);
+  }
+  EXPECT_GE(taken[0].stamp.after - taken[0].stamp.before, 5 * kMillisecond);
+  EXPECT_TRUE(side.take().empty());
+}
+
+TEST(SideReader, ACallThatHangsTouchesNoOtherAndComesBack) {
+  const Delay hanging = delay_of(1500);
+  SideReader side;
+  side.open(0, opening(0ms, {hanging, delay_of(0)}));
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  const Source* const hung = (*side.take_opened()[0].sources)[0];
+  int of_others = 0;
+  for (int tick = 0; tick < 10; ++tick) {
+    side.request();
+    std::this_thread::sleep_for(100ms);
+    for (const auto& one : side.take()) of_others += one.source != hung;
+  }
+  EXPECT_GE(of_others, 5);  // all but those until it was seen to be stuck
+  *hanging = 0;
+  ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
+  std::this_thread::sleep_for(700ms);
+  side.request();
+  ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
+  int of_hung = 0;
+  for (const auto& one : side.take()) of_hung += one.source == hung;
+  EXPECT_EQ(of_hung, 2);  // the long one and the one after it
+}
+
+TEST(SideReader, TheEndDoesNotWaitForWhatHangs) {
+  SideReader side;
+  side.open(0, opening(0ms, {delay_of(3000)}));
+  side.open(1, opening(3000ms, {delay_of(0)}));
+  std::this_thread::sleep_for(50ms);
+  side.request();
+  std::this_thread::sleep_for(300ms);
+  const Nanoseconds before = RealClock{}.now().steady;
+  EXPECT_TRUE(side.wait(SideReader::For::readings, in(1s)));
+  EXPECT_LT(RealClock{}.now().steady - before, 200 * kMillisecond);
+}
+
+}  // namespace
+}  // namespace everywatt

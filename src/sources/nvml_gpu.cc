@@ -1,0 +1,321 @@
+#include "sources/nvml_gpu.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/text.h"
+
+namespace everywatt::nvml {
+namespace {
+
+// Boards of one model differ by up to ± 5 % in gain (arXiv 2312.02741, table of
+// boards), evenly: 5 / √3; where three quarters of the time are not seen, more.
+constexpr double kBoardError = 0.03;
+constexpr double kPartTimeError = 0.04;
+constexpr double kHeadroomOverLimit = 1.5;                    // transients exceed the enforced limit for milliseconds
+constexpr Scale kMilli{.numerator = 1000, .denominator = 1};  // mJ and mW
+
+bool is_there(Return status) { return status == Return::success; }
+
+std::uint64_t whole(const FieldValue& value) {
+  switch (value.type) {
+    case ValueType::real:
+      return value.value.real > 0 ? static_cast<std::uint64_t>(value.value.real) : 0;
+    case ValueType::u32:
+      return value.value.u32;
+    case ValueType::i32:
+      return value.value.i32 > 0 ? static_cast<std::uint64_t>(value.value.i32) : 0;
+    case ValueType::i64:
+      return value.value.i64 > 0 ? static_cast<std::uint64_t>(value.value.i64) : 0;
+    case ValueType::u16:
+      return value.value.u16;
+    case ValueType::ulong:
+    case ValueType::u64:
+      return value.value.u64;
+  }
+  return 0;
+}
+
+template <class Function>
+std::string text_of(Function function, Device device) {
+  std::array<char, 97> text{};
+  if (!function || function(device, text.data(), text.size() - 1) != Return::success) return {};
+  return text.data();
+}
+
+std::string sensor_name(PowerCall call) {
+  return call == PowerCall::instant ? "nvml-instant" : call == PowerCall::average ? "nvml-average" : "nvml-power";
+}
+
+std::string in_words(const PowerMeaning& meaning) {
+  const auto ms = [](Nanoseconds time) { return time / kMillisecond; };
+  std::string text = meaning.is_part_time()
+                         ? fmt::format("sees {} of every {} ms", ms(meaning.window), ms(meaning.period))
+                         : fmt::format("mean over {} ms, renewed every {} ms", ms(meaning.window), ms(meaning.period));
+  if (!meaning.is_known) text += ", as on other GPUs: not measured on this architecture";
+  return text;
+}
+
+}  // namespace
+
+unsigned Driver::major() const {
+  return static_cast<unsigned>(parse_u64(std::string_view{version}.substr(0, version.find('.'))).value_or(0));
+}
+
+Result<std::unique_ptr<Source>> Gpu::open(std::shared_ptr<Library> library, std::uint32_t index, const Driver& driver) {
+  Device device{};
+  if (const Return status = library->call.device_by_index(index, &device); status != Return::success)
+    return fail(Errc::io, fmt::format("GPU {}: {}", index, words_of(status)));
+  if (text_of(library->call.uuid, device).empty()) return fail(Errc::io, fmt::format("GPU {} gives no UUID", index));
+  return std::unique_ptr<Source>{new Gpu{std::move(library), device, index, driver}};
+}
+
+Gpu::Gpu(std::shared_ptr<Library> library, Device device, std::uint32_t index, const Driver& driver)
+    : library_{std::move(library)},
+      device_{device},
+      uuid_{text_of(library_->call.uuid, device)},
+      name_{text_of(library_->call.name, device)} {
+  (void)call_if_there(library_->call.architecture, device_, &architecture_);
+  std::uint32_t limit = 0;
+  if (is_there(call_if_there(library_->call.power_limit, device_, &limit))) limit_watts_ = limit / 1e3;
+  inventory_.devices.push_back({.id = "gpu:" + uuid_, .kind = DeviceKind::gpu, .model = name_, .index = index});
+  inventory_.facts["nvidia_driver"] = driver.version;
+  inventory_.facts["cuda"] = driver.cuda;
+  find_channels(driver);
+}
+
+std::uint32_t Gpu::add_channel(Channel channel) {
+  inventory_.channels.push_back(std::move(channel));
+  return static_cast<std::uint32_t>(inventory_.channels.size() - 1);
+}
+
+void Gpu::leave_out(std::string_view what, Return status) {
+  inventory_.notes.push_back(fmt::format("gpu:{} {}: {}", uuid_, what, words_of(status)));
+}
+
+Return Gpu::field_status(Field field, Scope scope) const {
+  FieldValue value{};
+  value.field = field;
+  value.scope = static_cast<std::uint32_t>(scope);
+  const Return status = call_if_there(library_->call.field_values, device_, 1, &value);
+  return is_there(status) ? value.status : status;
+}
+
+void Gpu::find_channels(const Driver& driver) {
+  const std::string& device = inventory_.devices.front().id;
+  add_counter(Scope::gpu, device);
+  add_power(PowerCall::instant, Scope::gpu, device, driver);
+  add_power(PowerCall::average, Scope::gpu, device, driver);
+  const bool has_power_field = std::ranges::any_of(
+      inventory_.channels, [](const Channel& channel) { return channel.kind == ChannelKind::power; });
+  if (!has_power_field) add_power(PowerCall::usage, Scope::gpu, device, driver);
+  Utilization utilisation{};
+  const Return status = call_if_there(library_->call.utilization, device_, &utilisation);
+  if (is_there(status)) {
+    utilisation_ = add_channel({.device = device, .kind = ChannelKind::utilisation, .sensor = "nvml-utilisation"});
+  } else {
+    leave_out("utilisation", status);
+  }
+  contexts_ = add_channel({.device = device, .kind = ChannelKind::context, .sensor = "nvml-processes"});
+  add_module(driver);
+}
+
+void Gpu::add_counter(Scope scope, const std::string& device) {
+  Return status = field_status(Field::energy, scope);
+  Field field = Field::energy;
+  if (!is_there(status) && scope == Scope::gpu) {
+    field = Field::total_energy;
+    status = field_status(field, scope);
+  }
+  std::uint64_t energy = 0;
+  const bool by_call = !is_there(status) && scope == Scope::gpu;
+  if (by_call) status = call_if_there(library_->call.total_energy, device_, &energy);
+  if (!is_there(status)) {
+    if (scope == Scope::gpu) leave_out("energy counter", status);
+    return;
+  }
+  const Nanoseconds period = counter_period(architecture_);
+  const std::uint32_t channel =
+      add_channel({.device = device,
+                   .kind = ChannelKind::energy,
+                   .method = Method::counter,
+                   .sensor = "nvml-counter",
+                   .detail = by_call ? "nvmlDeviceGetTotalEnergyConsumption"
+                                     : fmt::format("field {}", static_cast<unsigned>(field)),
+                   .scale = kMilli,
+                   .period = period,
+                   .systematic = kBoardError,
+                   .most = kHeadroomOverLimit * limit_watts_ * watt,
+                   .provenance = fmt::format("energy since the driver was loaded, renewed every {} ms; {}",
+                                             period / kMillisecond, name_of(architecture_))});
+  if (by_call) {
+    counter_call_ = channel;
+  } else {
+    fields_.push_back({field, scope, channel});
+  }
+}
+
+void Gpu::add_power(PowerCall call, Scope scope, const std::string& device, const Driver& driver) {
+  const Field field = call == PowerCall::instant ? Field::power_instant : Field::power_average;
+  std::uint32_t milliwatts = 0;
+  const Return status = call == PowerCall::usage ? call_if_there(library_->call.power_usage, device_, &milliwatts)
+                                                 : field_status(field, scope);
+  if (!is_there(status)) {
+    if (scope == Scope::gpu) leave_out(sensor_name(call), status);
+    return;
+  }
+  const PowerMeaning meaning = meaning_of(call, architecture_, name_, driver.major());
+  const std::uint32_t channel = add_channel(
+      {.device = device,
+       .kind = ChannelKind::power,
+       .method = Method::integrated,
+       .sensor = sensor_name(call),
+       .detail =
+           call == PowerCall::usage ? "nvmlDeviceGetPowerUsage" : fmt::format("field {}", static_cast<unsigned>(field)),
+       .scale = kMilli,
+       .period = meaning.period,
+       .window = meaning.window,
+       .systematic = meaning.is_part_time() ? kPartTimeError : kBoardError,
+       .most = kHeadroomOverLimit * limit_watts_ * watt,
+       .provenance = fmt::format("{} on {}, driver {}", in_words(meaning), name_of(architecture_), driver.version),
+       // What sees all of the time is preferred, and of two such the quicker.
+       .rank = meaning.is_part_time()       ? 2
+               : call == PowerCall::average ? 1
+                                            : 0});
+  if (call == PowerCall::usage) {
+    power_call_ = channel;
+  } else {
+    fields_.push_back({field, scope, channel});
+  }
+}
+
+// Grace Hopper: the module's meter holds the GPU, its memory, and the processor.
+void Gpu::add_module(const Driver& driver) {
+  if (name_.find("GH") == name_.npos && name_.find("GB") == name_.npos) return;
+  const bool has_any = is_there(field_status(Field::energy, Scope::module)) ||
+                       is_there(field_status(Field::power_instant, Scope::module)) ||
+                       is_there(field_status(Field::power_average, Scope::module));
+  if (!has_any) return;
+  const std::string module = "module:" + uuid_;
+  inventory_.devices.push_back({.id = module, .kind = DeviceKind::module, .model = name_ + " module (CPU and GPU)"});
+  inventory_.devices.front().parent = module;
+  add_counter(Scope::module, module);
+  add_power(PowerCall::instant, Scope::module, module, driver);
+  add_power(PowerCall::average, Scope::module, module, driver);
+}
+
+Result<void> Gpu::sample(std::vector<Reading>& out) {
+  Return worst = Return::success;
+  for (const auto part : {&Gpu::sample_fields, &Gpu::sample_calls, &Gpu::sample_activity}) {
+    if (const Return status = (this->*part)(out); status != Return::success) worst = status;
+  }
+  if (worst == Return::success) return {};
+  look_up_again(worst);
+  return fail(Errc::io, fmt::format("gpu:{}: {}", uuid_, words_of(worst)));
+}
+
+Return Gpu::sample_fields(std::vector<Reading>& out) {
+  if (fields_.empty()) return Return::success;
+  values_.assign(fields_.size(), {});
+  for (std::size_t i = 0; i < fields_.size(); ++i) {
+    values_[i].field = fields_[i].field;
+    values_[i].scope = static_cast<std::uint32_t>(fields_[i].scope);
+  }
+  Return worst = library_->call.field_values(device_, static_cast<int>(values_.size()), values_.data());
+  if (!is_there(worst)) return worst;
+  for (std::size_t i = 0; i < fields_.size(); ++i) {
+    if (!is_there(values_[i].status)) {
+      worst = values_[i].status;
+      continue;
+    }
+    const std::uint64_t raw = whole(values_[i]);
+    // No GPU draws nothing: a meter that says so does not measure (the second die of a pair).
+    const bool is_power = inventory_.channels[fields_[i].channel].kind == ChannelKind::power;
+    if (raw > 0 || !is_power) out.push_back({.channel = fields_[i].channel, .raw = raw});
+  }
+  return worst;
+}
+
+Return Gpu::sample_calls(std::vector<Reading>& out) {
+  if (counter_call_) {
+    std::uint64_t energy = 0;
+    if (const Return status = library_->call.total_energy(device_, &energy); !is_there(status)) return status;
+    out.push_back({.channel = *counter_call_, .raw = energy});
+  }
+  if (power_call_) {
+    std::uint32_t power = 0;
+    if (const Return status = library_->call.power_usage(device_, &power); !is_there(status)) return status;
+    if (power > 0) out.push_back({.channel = *power_call_, .raw = power});
+  }
+  return Return::success;
+}
+
+Return Gpu::sample_activity(std::vector<Reading>& out) {
+  if (utilisation_) {
+    Utilization utilisation{};
+    if (const Return status = library_->call.utilization(device_, &utilisation); !is_there(status)) return status;
+    out.push_back({.channel = *utilisation_, .raw = std::uint64_t{utilisation.gpu} * 10'000});
+    sample_processes(out);
+  }
+  sample_contexts(out);
+  return Return::success;
+}
+
+// The mean of what each process was sampled with since the last reading.
+void Gpu::sample_processes(std::vector<Reading>& out) {
+  std::uint32_t count = 0;
+  Return status = call_if_there(library_->call.process_utilization, device_, static_cast<ProcessUtilization*>(nullptr),
+                                &count, last_process_sample_);
+  if (status != Return::insufficient_size || count == 0) return;
+  process_samples_.assign(count, {});
+  status = library_->call.process_utilization(device_, process_samples_.data(), &count, last_process_sample_);
+  if (!is_there(status)) return;
+  struct Mean {
+    std::uint64_t sum = 0;
+    std::uint64_t samples = 0;
+  };
+  std::map<std::uint32_t, Mean> means;
+  for (std::size_t i = 0; i < std::min<std::size_t>(count, process_samples_.size()); ++i) {
+    const ProcessUtilization& sample = process_samples_[i];
+    if (sample.pid == 0 || sample.timestamp <= last_process_sample_) continue;
+    means[sample.pid].sum += sample.sm;
+    means[sample.pid].samples += 1;
+  }
+  for (const ProcessUtilization& sample : process_samples_)
+    last_process_sample_ = std::max(last_process_sample_, sample.timestamp);
+  for (const auto& [pid, mean] : means)
+    out.push_back({.channel = *utilisation_, .raw = mean.sum * 10'000 / mean.samples, .pid = pid});
+}
+
+void Gpu::sample_contexts(std::vector<Reading>& out) {
+  for (const auto list :
+       {library_->call.compute_processes, library_->call.graphics_processes, library_->call.mps_processes}) {
+    if (!list) continue;
+    std::uint32_t count = static_cast<std::uint32_t>(std::max<std::size_t>(processes_.size(), 16));
+    Return status = Return::insufficient_size;
+    for (int attempt = 0; attempt < 3 && status == Return::insufficient_size; ++attempt) {
+      processes_.resize(std::max<std::size_t>(count, processes_.size()));
+      count = static_cast<std::uint32_t>(processes_.size());
+      status = list(device_, &count, processes_.data());
+      count += status == Return::insufficient_size ? 4 : 0;  // some may come meanwhile
+    }
+    if (!is_there(status)) continue;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint64_t memory = processes_[i].memory == kNotAvailable ? 0 : processes_[i].memory;
+      out.push_back({.channel = contexts_, .raw = memory, .pid = processes_[i].pid});
+    }
+  }
+}
+
+// A driver that was loaded anew wants to be started again; a GPU that was away has another handle.
+void Gpu::look_up_again(Return status) {
+  if (status == Return::uninitialized) (void)library_->call.init();
+  if (!library_->call.device_by_uuid) return;
+  Device device{};
+  if (library_->call.device_by_uuid(uuid_.c_str(), &device) == Return::success) device_ = device;
+}
+
+}  // namespace everywatt::nvml

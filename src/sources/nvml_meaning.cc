@@ -1,0 +1,91 @@
+#include "sources/nvml_meaning.h"
+
+namespace everywatt::nvml {
+namespace {
+
+constexpr PowerMeaning known(int window_ms, int period_ms) {
+  return {.window = window_ms * kMillisecond, .period = period_ms * kMillisecond, .is_known = true};
+}
+
+constexpr PowerMeaning kPartTime = known(25, 100);
+constexpr PowerMeaning kTenth = known(100, 100);
+constexpr PowerMeaning kSecondMean = known(1000, 100);
+constexpr PowerMeaning kFast = known(10, 20);  // Pascal, Volta
+
+bool is_ga100(std::string_view name) {
+  for (const std::string_view chip : {"A100", "A30", "A800"}) {
+    const auto at = name.find(chip);
+    // "A30" and not "A3000".
+    if (at != name.npos && name.substr(at + chip.size()).find_first_of("0123456789") != 0) return true;
+  }
+  return false;
+}
+
+PowerMeaning instant_of(Architecture architecture, std::string_view name) {
+  switch (architecture) {
+    case Architecture::pascal:
+    case Architecture::volta:
+      return kFast;
+    case Architecture::hopper:
+      return kPartTime;
+    case Architecture::ampere:
+      return is_ga100(name) ? kPartTime : kTenth;
+    case Architecture::turing:
+    case Architecture::ada:
+      return kTenth;
+    default:
+      return {.window = kTenth.window, .period = kTenth.period, .is_known = false};
+  }
+}
+
+}  // namespace
+
+PowerMeaning meaning_of(PowerCall call, Architecture architecture, std::string_view name, unsigned driver_major) {
+  const bool averages = architecture == Architecture::ada || architecture == Architecture::hopper ||
+                        (architecture == Architecture::ampere && !is_ga100(name));
+  switch (call) {
+    case PowerCall::instant:
+      return instant_of(architecture, name);
+    case PowerCall::average:
+      return architecture == Architecture::blackwell || architecture == Architecture::unknown
+                 ? PowerMeaning{kSecondMean.window, kSecondMean.period, false}
+                 : kSecondMean;
+    case PowerCall::usage:
+      // Driver 530 alone gave Ada and GA10x the last 100 ms.
+      if (averages) return driver_major == 530 ? kTenth : kSecondMean;
+      if (architecture >= Architecture::blackwell) return {kSecondMean.window, kSecondMean.period, false};
+      return instant_of(architecture, name);
+  }
+  return {};
+}
+
+Nanoseconds counter_period(Architecture architecture) {
+  return architecture == Architecture::volta ? 20 * kMillisecond : 100 * kMillisecond;
+}
+
+std::string_view name_of(Architecture architecture) {
+  switch (architecture) {
+    case Architecture::kepler:
+      return "Kepler";
+    case Architecture::maxwell:
+      return "Maxwell";
+    case Architecture::pascal:
+      return "Pascal";
+    case Architecture::volta:
+      return "Volta";
+    case Architecture::turing:
+      return "Turing";
+    case Architecture::ampere:
+      return "Ampere";
+    case Architecture::ada:
+      return "Ada";
+    case Architecture::hopper:
+      return "Hopper";
+    case Architecture::blackwell:
+      return "Blackwell";
+    default:
+      return "an architecture that is not known";
+  }
+}
+
+}  // namespace everywatt::nvml

@@ -3,6 +3,7 @@
 // booked from it. A window is booked once the elected curve has passed its
 // end; until then it waits, so that each microjoule is booked exactly once.
 #pragma once
+#include <deque>
 #include <limits>
 #include <optional>
 #include <span>
@@ -32,6 +33,19 @@ struct Surroundings {
   const FloorBoard* agreed =
       nullptr;  // floors that all runs of the host use while they share it; none: no other run can be known of
 };
+
+// One window, as this run sees it. Shared by the live books and their rebuilding.
+struct WindowFacts {
+  MicroJoules energy = 0;
+  Nanoseconds length = 0;
+  std::size_t cpus = 0;  // 0: utilisation not known
+  std::optional<Nanoseconds> worked = {};
+  Nanoseconds ours = 0;
+  IdleShare share = {};
+  Power floor = {};
+  bool wholly_reserved = false;
+};
+Accounts book_for_run(const WindowFacts& window);
 
 class DeviceBooks {
  public:
@@ -80,6 +94,19 @@ class DeviceBooks {
 
   void model(const Work& work);
   bool settle_election(Nanoseconds until, Close close);
+  // A counter that its own board's power contradicts is deposed, and the windows
+  // that it supplied are booked anew from the integral.
+  struct Past {
+    Nanoseconds from = 0;
+    Nanoseconds to = 0;
+    std::int64_t minute = 0;
+    WindowFacts facts;
+    Accounts accounts;
+  };
+  [[nodiscard]] std::size_t check_of_counter() const;
+  [[nodiscard]] bool is_contradicted(const EnergyCurve& integral) const;
+  void watch_counter(RunDelta& into);
+  void depose_counter(std::size_t check, RunDelta& into);
   // [until_, to], in which the same tenants were there throughout.
   void book(Nanoseconds to, const Surroundings& around, RunDelta& into);
   Activity::Piece take_pending(Nanoseconds to);
@@ -105,8 +132,12 @@ class DeviceBooks {
   bool booking_ = false;       // at least one window was booked
   std::vector<std::string> flags_;
   std::optional<std::string> reason_;
-  Nanoseconds emitted_ = 0;  // curve points up to here are in the series
-  Work pending_;             // waiting for the curve
+  Nanoseconds emitted_ = 0;        // curve points up to here are in the series
+  MicroJoules emitted_total_ = 0;  // the last of them
+  MicroJoules emitted_more_ = 0;   // added to the curve's, so that the series goes on ascending after a deposition
+  std::deque<Past> past_;          // the last windows, while a counter is watched
+  bool is_deposed_ = false;
+  Work pending_;  // waiting for the curve
   // Since the start.
   Nanoseconds worked_ = 0;
   Nanoseconds ours_ = 0;
@@ -121,19 +152,6 @@ class DeviceBooks {
   double lowest_floor_used_ = std::numeric_limits<double>::max();
   double highest_floor_used_ = 0;
 };
-
-// One window, as this run sees it. Shared by the live books and their rebuilding.
-struct WindowFacts {
-  MicroJoules energy = 0;
-  Nanoseconds length = 0;
-  std::size_t cpus = 0;  // 0: utilisation not known
-  std::optional<Nanoseconds> worked = {};
-  Nanoseconds ours = 0;
-  IdleShare share = {};
-  Power floor = {};
-  bool wholly_reserved = false;
-};
-Accounts book_for_run(const WindowFacts& window);
 
 // Books all windows of a device anew from its series, with another floor
 // wherever the run was alone on the host; what was shared stays as it was

@@ -22,16 +22,21 @@ class Machine {
                            {.device = std::string{kGpu}, .kind = ChannelKind::utilisation},
                            {.device = std::string{kGpu}, .kind = ChannelKind::context}};
     if (tenants_.empty()) tenants_ = {{.run = "us", .from = 0}};
-    const Inventory* all[] = {&inventory_};
-    MeterOptions options{.run = "us"};
-    options.floors[std::string{kGpu}] = {.power = 100.0 * watt, .method = FloorMethod::envelope, .windows = 9};
-    meter_.emplace(all, std::move(options));
-    meter_->set_owner_of([](std::int64_t pid) {
-      return pid < 100 ? Owner::run : pid < 200 ? Owner::others : Owner::unknown;
-    });
-    read({}, {});
-    meter_->begin({.steady = 0, .wall = 0});
+    begin();
   }
+
+  // A second sensor: instant power.
+  void with_power() {
+    inventory_.channels.push_back({.device = std::string{kGpu},
+                                   .kind = ChannelKind::power,
+                                   .method = Method::integrated,
+                                   .sensor = "power",
+                                   .period = kSecond / 10,
+                                   .window = kSecond / 10});
+    begin();
+  }
+  // The counter shows this part of what is drawn while nobody works.
+  void count_low_at_idle(double part) { part_at_idle_ = part; }
 
   // `worked`: of the device by process; the rest of the time it is idle.
   void pass(int seconds, const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
@@ -39,7 +44,8 @@ class Machine {
       now_ += kSecond / 10;
       double all = 0;
       for (const auto& [pid, share] : worked) all += share;
-      energy_ += static_cast<std::uint64_t>((100 + 200 * all) * 1e5);
+      watts_ = 100 + 200 * all;
+      energy_ += static_cast<std::uint64_t>(watts_ * 1e5 * (all > 0 ? 1 : part_at_idle_));
       read(worked, contexts);
       if (now_ % kSecond == 0) keep(meter_->close_window({.until = {now_, now_}, .tenants = tenants_}));
     }
@@ -52,6 +58,18 @@ class Machine {
   DeviceRecord record() const { return meter_->records().front(); }
 
  private:
+  void begin() {
+    const Inventory* all[] = {&inventory_};
+    MeterOptions options{.run = "us"};
+    options.floors[std::string{kGpu}] = {.power = 100.0 * watt, .method = FloorMethod::envelope, .windows = 9};
+    meter_.emplace(all, std::move(options));
+    meter_->set_owner_of([](std::int64_t pid) {
+      return pid < 100 ? Owner::run : pid < 200 ? Owner::others : Owner::unknown;
+    });
+    read({}, {});
+    meter_->begin({.steady = 0, .wall = 0});
+  }
+
   void read(const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
     std::vector<Reading> readings{{.channel = 0, .raw = energy_}};
     double all = 0;
@@ -60,6 +78,8 @@ class Machine {
     for (const auto& [pid, share] : worked)
       readings.push_back({.channel = 1, .raw = static_cast<std::uint64_t>(share * 1e6), .pid = pid});
     for (const std::int64_t pid : contexts) readings.push_back({.channel = 2, .raw = 1, .pid = pid});
+    if (inventory_.channels.size() > 3)
+      readings.push_back({.channel = 3, .raw = static_cast<std::uint64_t>(watts_ * 1e6)});
     meter_->take(0, {now_, now_}, readings);
   }
 
@@ -77,6 +97,8 @@ class Machine {
   std::optional<Meter> meter_;
   Nanoseconds now_ = 0;
   std::uint64_t energy_ = 0;
+  double watts_ = 100;
+  double part_at_idle_ = 1;
   Accounts booked_;
 };
 
@@ -143,6 +165,28 @@ TEST(Gpu, OneThatAnotherRunReservedIsTheOthers) {
   Machine machine{{us, them}};
   machine.pass(10, {}, {});
   EXPECT_NEAR(joules(machine.end().other), 1000, 1e-3);
+}
+
+TEST(Gpu, ACounterThatRunsLowAtIdleIsDeposedAndBookedAnew) {
+  Machine machine;
+  machine.with_power();
+  machine.count_low_at_idle(0.57);
+  machine.pass(30, {}, {1});
+  const Accounts accounts = machine.end();
+  EXPECT_NEAR(joules(accounts.measured()), 3000, 15);
+  EXPECT_NEAR(joules(accounts.idle), 3000, 15);
+  const DeviceRecord record = machine.record();
+  EXPECT_EQ(record.sensor, "power");
+  EXPECT_NE(std::ranges::find(record.flags, "counter-implausible"), record.flags.end());
+  EXPECT_EQ(record.measured, accounts.measured());
+}
+
+TEST(Gpu, ACounterThatAgreesWithItsPowerStays) {
+  Machine machine;
+  machine.with_power();
+  for (int i = 0; i < 10; ++i) machine.pass(2, {{1, i % 2 == 0 ? 1.0 : 0.0}}, {1});
+  EXPECT_NEAR(joules(machine.end().measured()), 4000, 1e-3);
+  EXPECT_EQ(machine.record().sensor, "counter");
 }
 
 TEST(Gpu, AProcessWhoseNumberSaysNothingIsForeignAndFlagged) {

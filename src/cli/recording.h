@@ -68,7 +68,8 @@ class Recording {
   std::vector<Tenant> tenants_;
   std::set<std::int64_t> our_pids_;  // that used a GPU
   FloorBoard floors_;
-  RunRecord record_;  // what was booked, for a bill without a store
+  RunRecord record_;           // what was booked, for a bill without a store
+  Nanoseconds next_hunt_ = 0;  // since the start
   Instant ended_;
 };
 

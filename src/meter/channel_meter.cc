@@ -33,23 +33,42 @@ double seconds_between(Nanoseconds from, Nanoseconds to) {
 }  // namespace
 
 ChannelMeter::ChannelMeter(Channel channel, Nanoseconds tick)
-    : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)} {}
+    : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)}, phase_{channel_.period} {}
 
 Nanoseconds ChannelMeter::longest_silence() const {
   const Nanoseconds periods = 3 * std::max(tick_, channel_.period);
   return std::max(periods, channel_.kind == ChannelKind::energy ? kCounterSilence : kPowerSilence);
 }
 
-// How old what a register shows is: half of its update period, and half of the
-// window that it averages. Registers of a millisecond are read as now.
+// How old what a register shows is where its renewals have not been seen: half of
+// its period, and half of the window that it averages.
 Nanoseconds ChannelMeter::lag() const {
-  constexpr Nanoseconds kQuick = 10 * kMillisecond;
-  const Nanoseconds age = channel_.period > kQuick ? channel_.period / 2 : 0;
+  const Nanoseconds age = is_slow() ? channel_.period / 2 : 0;
   return channel_.kind == ChannelKind::power ? age + channel_.window / 2 : age;
 }
 
+// The time that a reading stands for: of the renewal that it shows, in the middle
+// of what that averages.
+Nanoseconds ChannelMeter::place(Nanoseconds read, std::uint64_t raw) {
+  if (!is_slow()) return read - lag();
+  const bool is_change = readings_ > 0 && raw != last_raw_;
+  phase_.take(read, is_change);
+  const auto renewed = phase_.renewed(read);
+  if (!renewed) return read - lag();
+  const Nanoseconds middle = channel_.kind == ChannelKind::power ? channel_.window / 2 : 0;
+  // The first reading was of the renewal before the first that was seen.
+  if (is_change && curve_.points().size() == 1 && total_ == 0) {
+    curve_ = EnergyCurve{};
+    last_time_ = *renewed - phase_.period() - middle;
+    curve_.append(last_time_, 0);
+  }
+  // One that is seen to be new is a renewal on, however the period is rounded.
+  const Nanoseconds placed = *renewed - middle;
+  return is_change ? std::max(placed, std::min(last_time_ + phase_.period() / 2, read - middle)) : placed;
+}
+
 void ChannelMeter::finish(Nanoseconds until) {
-  if (readings_ < 2 || lag() == 0 || last_time_ >= until || until - last_time_ > 2 * lag()) return;
+  if (readings_ < 2 || lag() == 0 || last_time_ >= until || until - last_time_ > 3 * lag()) return;
   const double more = last_watts_ * seconds_between(last_time_, until) * 1e6;
   // What was drawn meanwhile is likely, not seen.
   variance_ += std::pow(more * kTailError, 2);
@@ -57,8 +76,15 @@ void ChannelMeter::finish(Nanoseconds until) {
 }
 
 void ChannelMeter::take(Stamp stamp, std::uint64_t raw) {
-  stamp = {stamp.before - lag(), stamp.after - lag()};
-  if (readings_ > 0 && stamp.middle() <= last_time_) return;  // the same moment twice tells nothing new
+  const Nanoseconds shift = stamp.middle() - place(stamp.middle(), raw);
+  stamp = {stamp.before - shift, stamp.after - shift};
+  // The same moment twice tells nothing new, nor does a counter that has not been renewed.
+  const bool is_same = is_slow() && channel_.kind == ChannelKind::energy && raw == last_raw_;
+  if (readings_ > 0 && (stamp.middle() <= last_time_ || is_same)) {
+    ++readings_;
+    return;
+  }
+  last_raw_ = raw;
   if (channel_.kind == ChannelKind::energy) {
     take_counter(stamp, raw);
   } else {
@@ -104,6 +130,7 @@ void ChannelMeter::take_counter(Stamp stamp, std::uint64_t raw) {
   }
   if (step.kind == Kind::wrap) ++wraps_;
   last_watts_ = watts;
+  if (!first_watts_) first_watts_ = watts;
   if (step.kind == Kind::ambiguous) {
     silences_.push_back({last_time_, time, "the counter may have gone round unseen: its energy is a lower bound"});
     curve_.append(time, total_, Sight::bridged);
@@ -118,7 +145,7 @@ void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
       std::max(0.0, static_cast<double>(raw) * micro_per_raw(channel_.scale) / 1e6 + channel_.offset / watt);
   if (readings_ == 0) {
     curve_.append(time, 0);
-    last_watts_ = before_last_watts_ = watts;
+    first_watts_ = last_watts_ = before_last_watts_ = watts;
     return;
   }
   const double seconds = seconds_between(last_time_, time);
@@ -129,13 +156,22 @@ void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
     // A mean over a window stands for the window's middle, where its stamp has been put.
     power_total_ += (watts + last_watts_) / 2 * seconds * 1e6;
     total_ = std::max(total_, static_cast<MicroJoules>(std::llround(power_total_)));
-    // What a trapezoid misses between readings shows in how the readings bend.
-    const double bend = watts - 2 * last_watts_ + before_last_watts_;
-    variance_ += std::pow(bend / 12 * seconds * 1e6, 2);
+    variance_ += std::pow(missed_watts(watts) * seconds * 1e6, 2);
   }
   edge_ = std::max(edge_, watts * static_cast<double>(stamp.half_width()) / 1e3);
   append(time, silent ? Sight::unseen : Sight::observed);
   before_last_watts_ = std::exchange(last_watts_, watts);
+}
+
+// The standard error of a trapezoid between two readings.
+double ChannelMeter::missed_watts(double watts) const {
+  // Where a part of the time is not seen, what was drawn there is another draw
+  // from what the readings are drawn from: their difference has twice its variance.
+  if (channel_.window > 0 && channel_.window < channel_.period)
+    return std::abs(watts - last_watts_) / std::sqrt(2.0) *
+           (1 - static_cast<double>(channel_.window) / static_cast<double>(channel_.period));
+  // What is missed elsewhere shows in how the readings bend.
+  return std::abs(watts - 2 * last_watts_ + before_last_watts_) / 12;
 }
 
 std::vector<Silence> ChannelMeter::take_silences() { return std::exchange(silences_, {}); }
@@ -144,7 +180,11 @@ double ChannelMeter::random_uncertainty() const {
   // Two edges, each placed within its half-width with equal chance (GUM: a / √3),
   // and one step of the counter at each.
   const double step = channel_.kind == ChannelKind::energy ? micro_per_raw(channel_.scale) : 0;
-  return std::sqrt(variance_ + 2 * (edge_ * edge_ + step * step) / 3);
+  // How old a register was is the same at both ends: what one end has too much the
+  // other has too, but for the difference of what was drawn there.
+  const double age = is_slow() ? seconds_between(0, phase_.half_width(last_time_)) : 0;
+  const double aged = (last_watts_ - first_watts_.value_or(last_watts_)) * age * 1e6;
+  return std::sqrt(variance_ + (2 * (edge_ * edge_ + step * step) + aged * aged) / 3);
 }
 
 }  // namespace everywatt

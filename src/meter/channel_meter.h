@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "meter/tick_phase.h"
 #include "model/counter.h"
 #include "model/device.h"
 #include "model/energy_curve.h"
@@ -58,17 +59,24 @@ class ChannelMeter {
   void take_power(Stamp stamp, std::uint64_t raw);
   void append(Nanoseconds time, Sight sight);
   [[nodiscard]] Nanoseconds longest_silence() const;
+  // Registers that are renewed faster are read as now.
+  [[nodiscard]] bool is_slow() const { return channel_.period > 10 * kMillisecond; }
   [[nodiscard]] Nanoseconds lag() const;
+  Nanoseconds place(Nanoseconds read, std::uint64_t raw);
+  [[nodiscard]] double missed_watts(double watts) const;
 
   Channel channel_;
   Nanoseconds tick_;
   Counter counter_;
+  TickPhase phase_;
+  std::uint64_t last_raw_ = 0;
   EnergyCurve curve_;
   std::uint64_t raw_total_ = 0;  // of counters, raw units since the first reading
   double offset_total_ = 0;      // of counters, what calibration adds, microjoules
   double power_total_ = 0;       // of power, microjoules since the first reading
   MicroJoules total_ = 0;
   Nanoseconds last_time_ = 0;
+  std::optional<double> first_watts_ = {};
   double last_watts_ = 0;
   double before_last_watts_ = 0;
   double variance_ = 0;  // of integration and of what was not seen, in square microjoules

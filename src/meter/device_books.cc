@@ -16,7 +16,7 @@ constexpr Nanoseconds kComparisonTime = 10 * kSecond;
 // A counter this far below the integral of its board's own power does not count:
 // idle GPUs were seen whose counter ran 43 % low (zeus issue 181), while sound ones
 // agree within 1 % (zeus issue 12).
-constexpr double kContradiction = 0.10;
+constexpr double kContradiction = 0.05;
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A floor that moved by more than this since windows were booked with it books them anew.
 constexpr double kFloorMoved = 0.01;
@@ -152,22 +152,12 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
   }
   if (close == Close::end) note_unseen_edges(until);
   if (Meter& meter = elected(); close == Close::end && meter.sensor) meter.sensor->finish(until);
-  const EnergyCurve& curve = elected().curve();
-  const bool reaches = !curve.empty() && curve.points().back().time >= until;
+  edges_.push_back({until, around.minute});
   const bool told = cpus_.empty() || !pending_.empty();
-  if (close == Close::window && !(reaches && told)) return;
-  // Cut where someone came or went: everyone's windows have the same edges
-  // there, or shares of different stretches would not sum to one.
-  std::vector<Nanoseconds> cuts{until};
-  for (const Tenant& tenant : around.tenants) {
-    for (const Nanoseconds cut : {tenant.from, tenant.to.value_or(until)}) {
-      if (cut > until_ && cut < until) cuts.push_back(cut);
-    }
-  }
-  std::ranges::sort(cuts);
-  for (const Nanoseconds cut : cuts) {
-    if (cut > until_) book(cut, around, into);
-  }
+  if (close == Close::window && !told) return;
+  // A sensor that lags has not reached this window's end yet, but that of the one before.
+  const bool was_booked = book_up_to(close == Close::end ? until : reach(), around, into);
+  if (!was_booked) return;
   watch_counter(into);
   emit_curve(into);
   const Nanoseconds oldest = past_.empty() ? until : past_.front().from;
@@ -175,6 +165,36 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
     const bool is_elected = &meter == &elected();
     (meter.sensor ? meter.sensor->curve() : meter.modelled).forget_before(is_elected ? until_ : oldest);
   }
+}
+
+Nanoseconds DeviceBooks::reach() const {
+  const EnergyCurve& curve = elected().curve();
+  return curve.empty() ? until_ : curve.points().back().time;
+}
+
+// The windows that end by then; false: none does.
+bool DeviceBooks::book_up_to(Nanoseconds reached, const Surroundings& around, RunDelta& into) {
+  bool any = false;
+  for (; !edges_.empty() && edges_.front().until <= reached; edges_.pop_front()) {
+    const Edge edge = edges_.front();
+    Surroundings window = around;
+    window.until = edge.until;
+    window.minute = edge.minute;
+    // Cut where someone came or went: everyone's windows have the same edges
+    // there, or shares of different stretches would not sum to one.
+    std::vector<Nanoseconds> cuts{edge.until};
+    for (const Tenant& tenant : around.tenants) {
+      for (const Nanoseconds cut : {tenant.from, tenant.to.value_or(edge.until)}) {
+        if (cut > until_ && cut < edge.until) cuts.push_back(cut);
+      }
+    }
+    std::ranges::sort(cuts);
+    for (const Nanoseconds cut : cuts) {
+      if (cut > until_) book(cut, window, into);
+    }
+    any = true;
+  }
+  return any;
 }
 
 // Power that sees all of the time; 0: none.

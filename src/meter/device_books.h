@@ -107,6 +107,8 @@ class DeviceBooks {
   [[nodiscard]] bool is_contradicted(const EnergyCurve& integral) const;
   void watch_counter(RunDelta& into);
   void depose_counter(std::size_t check, RunDelta& into);
+  [[nodiscard]] Nanoseconds reach() const;
+  bool book_up_to(Nanoseconds reached, const Surroundings& around, RunDelta& into);
   // [until_, to], in which the same tenants were there throughout.
   void book(Nanoseconds to, const Surroundings& around, RunDelta& into);
   Activity::Piece take_pending(Nanoseconds to);
@@ -137,7 +139,12 @@ class DeviceBooks {
   MicroJoules emitted_more_ = 0;   // added to the curve's, so that the series goes on ascending after a deposition
   std::deque<Past> past_;          // the last windows, while a counter is watched
   bool is_deposed_ = false;
-  Work pending_;  // waiting for the curve
+  struct Edge {
+    Nanoseconds until = 0;
+    std::int64_t minute = 0;  // of the window's start
+  };
+  std::deque<Edge> edges_;  // of windows that wait for the curve
+  Work pending_;            // waiting for the curve
   // Since the start.
   Nanoseconds worked_ = 0;
   Nanoseconds ours_ = 0;

@@ -51,6 +51,12 @@ class Machine {
     }
   }
 
+  void counter_is_renewed_every(Nanoseconds period) {
+    inventory_.channels[0].period = period;
+    begin();
+  }
+  Accounts so_far() const { return booked_; }
+
   Accounts end() {
     keep(meter_->finish({.until = {now_, now_}, .tenants = tenants_}));
     return booked_;
@@ -187,6 +193,14 @@ TEST(Gpu, ACounterThatAgreesWithItsPowerStays) {
   for (int i = 0; i < 10; ++i) machine.pass(2, {{1, i % 2 == 0 ? 1.0 : 0.0}}, {1});
   EXPECT_NEAR(joules(machine.end().measured()), 4000, 1e-3);
   EXPECT_EQ(machine.record().sensor, "counter");
+}
+
+TEST(Gpu, ACounterThatLagsIsBookedAWindowLaterAndNotAtTheEndAlone) {
+  Machine machine;
+  machine.counter_is_renewed_every(kSecond / 10);
+  machine.pass(5, {{1, 1.0}}, {1});
+  EXPECT_NEAR(joules(machine.so_far().measured()), 1200, 61);
+  EXPECT_NEAR(joules(machine.end().measured()), 1500, 31);
 }
 
 TEST(Gpu, AProcessWhoseNumberSaysNothingIsForeignAndFlagged) {

@@ -12,6 +12,7 @@
 #include "meter/floor_board.h"
 #include "meter/presence.h"
 #include "meter/tenancy.h"
+#include "meter/tick_phase.h"
 #include "tests/fixture_tree.h"
 
 namespace everywatt {
@@ -70,6 +71,40 @@ TEST(ChannelMeter, PerfCountsAreExactBinaryFractionsOfAJoule) {
   meter.take(at(0), 0);
   meter.take(at(kTick), std::uint64_t{3} << 32);
   EXPECT_EQ(meter.curve().at(kTick), 3'000'000);
+}
+
+TEST(TickPhase, FindsThePeriodAndThePhaseFromFourHunts) {
+  const Nanoseconds period = 101'700'000, phase = 33 * kMillisecond;
+  TickPhase ticks{kTick};
+  std::int64_t shown = -1;
+  for (const Nanoseconds from : {Nanoseconds{0}, 3 * kTick, 12 * kTick, 40 * kTick}) {
+    for (int i = 0; i < 22; ++i) {
+      const Nanoseconds now = from + i * 5 * kMillisecond;
+      const std::int64_t tick = (now - phase + 10 * period) / period;
+      ticks.take(now, i > 0 && tick != shown);
+      shown = tick;
+    }
+  }
+  EXPECT_NEAR(static_cast<double>(ticks.period()), 101.7e6, 0.2e6);
+  const auto renewed = ticks.renewed(8 * kSecond);
+  ASSERT_TRUE(renewed);
+  const Nanoseconds truth = 8 * kSecond - (8 * kSecond - phase) % period;
+  EXPECT_NEAR(static_cast<double>(*renewed), static_cast<double>(truth), 12e6);
+}
+
+TEST(TickPhase, SaysNothingWhereItHasSeenNothing) {
+  TickPhase ticks{kTick};
+  for (int i = 0; i < 50; ++i) ticks.take(i * kTick, true);
+  EXPECT_FALSE(ticks.renewed(5 * kSecond));
+  EXPECT_EQ(ticks.half_width(5 * kSecond), kTick / 2);
+}
+
+TEST(TickPhase, DoesNotCarryOnForLongerThanItsPeriodIsKnown) {
+  TickPhase ticks{kTick};
+  ticks.take(0, false);
+  ticks.take(5 * kMillisecond, true);
+  EXPECT_TRUE(ticks.renewed(200 * kMillisecond));
+  EXPECT_FALSE(ticks.renewed(10 * kSecond));
 }
 
 TEST(ChannelMeter, CalibrationScalesAndShifts) {

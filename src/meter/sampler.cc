@@ -106,7 +106,7 @@ void Sampler::sample_tick(Clock& clock) {
   for (const std::size_t source : ticking_) call(clock, source, before);
   if (!side_) return;
   take_from_beside();
-  side_->request();
+  side_->request(std::exchange(look_, SideReader::Look::once));
 }
 
 void Sampler::sample_edge(Clock& clock, Meter& meter, Nanoseconds patience) {
@@ -116,7 +116,7 @@ void Sampler::sample_edge(Clock& clock, Meter& meter, Nanoseconds patience) {
   }
   if (side_) {
     take_from_beside();
-    side_->request();
+    side_->request(std::exchange(look_, SideReader::Look::once));
     if (patience > 0) {
       (void)side_->wait(SideReader::For::readings, RealClock{}.now().steady + patience);
       take_from_beside();

@@ -46,6 +46,8 @@ class Sampler {
   // edge: a tick finds the processor's caches cold, and the less code it
   // touches the less it costs.
   void sample_tick(Clock& clock);
+  // The next reading beside the loop is a hunt for the renewals of registers.
+  void hunt() { look_ = SideReader::Look::hunt; }
   // Whether there is anything to read between the edges.
   [[nodiscard]] bool has_ticks() const { return !ticking_.empty() || reads_beside_; }
 
@@ -61,7 +63,8 @@ class Sampler {
   std::vector<Source*> sources_;      // ours and those beside, in the order in which they came
   std::set<const Source*> beside_;    // those that are read there
   std::unique_ptr<SideReader> side_;  // none: nothing is slow here
-  bool reads_beside_ = false;         // the meter uses one of them, or one may still come
+  SideReader::Look look_ = SideReader::Look::once;
+  bool reads_beside_ = false;  // the meter uses one of them, or one may still come
   std::vector<SourceState> states_;
   struct Call {
     std::size_t source = 0;

@@ -21,7 +21,7 @@ constexpr std::size_t kMostWaiting = 64;
 struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   struct Slot {
     std::unique_ptr<Source> source;
-    bool is_wanted = false;
+    int wanted = 0;  // readings
     std::optional<Nanoseconds> reading_since = {};
     std::vector<Taken> taken = {};
   };
@@ -56,32 +56,46 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     return readers > static_cast<std::size_t>(stuck);
   }
 
+  // Of those that are wanted the one that is wanted most often: so a hunt goes round all of them.
+  [[nodiscard]] Slot* next_slot() const {
+    Slot* next = nullptr;
+    for (const auto& slot : slots) {
+      if (slot->wanted > 0 && !slot->reading_since && (!next || slot->wanted > next->wanted)) next = slot.get();
+    }
+    return next;
+  }
+
   void read_all() {
     std::unique_lock lock{mutex};
+    int round = 0;
     for (;;) {
-      Slot* next = nullptr;
-      work.wait(lock, [&] {
-        const auto found = std::ranges::find_if(slots, [](const auto& s) { return s->is_wanted && !s->reading_since; });
-        next = found == slots.end() ? nullptr : found->get();
-        return is_over || next;
-      });
+      work.wait(lock, [&] { return is_over || next_slot(); });
       if (is_over) break;
-      next->is_wanted = false;
-      next->reading_since = clock.now().steady;
-      Taken taken{.source = next->source.get(), .stamp = {}, .readings = {}, .outcome = {}};
-      lock.unlock();
-      taken.stamp.before = clock.now().steady;
-      taken.outcome = next->source->sample(taken.readings);
-      taken.stamp.after = clock.now().steady;
-      lock.lock();
-      next->reading_since.reset();
-      if (next->taken.size() >= kMostWaiting) next->taken.erase(next->taken.begin());
-      next->taken.push_back(std::move(taken));
-      done.notify_all();
-      // Back from a call so long that another has taken over: one reader is enough.
-      if (next->taken.back().stamp.after - next->taken.back().stamp.before > kStuck && readers > 1) break;
+      if (const int wanted = next_slot()->wanted; wanted < std::exchange(round, wanted)) {
+        work.wait_for(lock, std::chrono::nanoseconds{kHuntPause}, [&] { return is_over; });
+        continue;
+      }
+      if (read(*next_slot(), lock) > kStuck && readers > 1) break;  // another has taken over: one reader is enough
     }
     --readers;
+  }
+
+  // How long the call took.
+  Nanoseconds read(Slot& slot, std::unique_lock<std::mutex>& lock) {
+    --slot.wanted;
+    slot.reading_since = clock.now().steady;
+    Taken taken{.source = slot.source.get(), .stamp = {}, .readings = {}, .outcome = {}};
+    lock.unlock();
+    taken.stamp.before = clock.now().steady;
+    taken.outcome = slot.source->sample(taken.readings);
+    taken.stamp.after = clock.now().steady;
+    const Nanoseconds took = taken.stamp.after - taken.stamp.before;
+    lock.lock();
+    slot.reading_since.reset();
+    if (slot.taken.size() >= kMostWaiting) slot.taken.erase(slot.taken.begin());
+    slot.taken.push_back(std::move(taken));
+    done.notify_all();
+    return took;
   }
 
   void open_family(std::size_t family, const SlowOpen& open) {
@@ -129,10 +143,13 @@ std::size_t SideReader::opening() const {
   return state_->opening;
 }
 
-void SideReader::request() {
+void SideReader::request(Look look) {
   const std::lock_guard lock{state_->mutex};
   if (state_->slots.empty()) return;
-  for (const auto& slot : state_->slots) slot->is_wanted = !slot->reading_since;
+  const int readings = look == Look::hunt ? kHuntReads : 1;
+  for (const auto& slot : state_->slots) {
+    if (!slot->reading_since || slot->wanted > 0) slot->wanted = std::max(slot->wanted, readings);
+  }
   if (!state_->has_reader(state_->clock.now().steady)) {
     ++state_->readers;
     state_->start_thread([](State& state) { state.read_all(); });
@@ -149,11 +166,12 @@ std::vector<SideReader::Taken> SideReader::take() {
 
 bool SideReader::wait(For what, Nanoseconds deadline) {
   std::unique_lock lock{state_->mutex};
+  for (const auto& slot : state_->slots) slot->wanted = std::min(slot->wanted, 1);  // no hunt holds up who waits
   const auto is_done = [&] {
     if (what == For::openings) return state_->opening == 0;
     const Nanoseconds now = state_->clock.now().steady;
     return std::ranges::none_of(state_->slots, [&](const auto& slot) {
-      return slot->is_wanted || (slot->reading_since && !state_->is_stuck(*slot, now));
+      return slot->wanted > 0 || (slot->reading_since && !state_->is_stuck(*slot, now));
     });
   };
   while (!is_done()) {

@@ -36,8 +36,22 @@ class SideReader {
   // Families that have not answered yet.
   [[nodiscard]] std::size_t opening() const;
 
-  // Has all that are not being read already read once.
-  void request();
+  // Has all that are not being read already read once; hunting, again and again
+  // for a little longer than registers take to be renewed, so that one of the
+  // readings is the first to show a new value (meter/tick_phase.h).
+  enum class Look { once, hunt };
+  void request(Look look = Look::once);
+  static constexpr int kHuntReads = 22;
+  static constexpr Nanoseconds kHuntPause = 5 * kMillisecond;
+  // When to hunt next in a run that has lasted so long: soon, while the period
+  // is known to some percent only, then every ten seconds.
+  static constexpr Nanoseconds next_hunt(Nanoseconds ran) {
+    constexpr Nanoseconds kSteps[] = {3 * kSecond / 10, 12 * kSecond / 10, 4 * kSecond};
+    for (const Nanoseconds step : kSteps) {
+      if (ran < step) return step;
+    }
+    return ran - ran % (10 * kSecond) + 10 * kSecond;
+  }
   struct Taken {
     const Source* source = nullptr;
     Stamp stamp;

@@ -1,0 +1,42 @@
+// When a register is renewed that is renewed every so often: found from readings
+// so dense that one of them is the first to show a new value, carried on from there
+// by the period, which every further sight makes more exact. So a reading of a
+// counter gets the time at which the counter stood there, not the time at which it
+// was looked at, up to a period later.
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "base/clock.h"
+
+namespace everywatt {
+
+class TickPhase {
+ public:
+  // `nominal`: the period as it is documented; the true one may be some percent off.
+  explicit TickPhase(Nanoseconds nominal) : period_{static_cast<double>(nominal)} {}
+
+  // Every reading in turn. `changed`: it shows another value than the one before.
+  void take(Nanoseconds time, bool is_change);
+  // The last renewal at or before a reading, as far as is known.
+  [[nodiscard]] std::optional<Nanoseconds> renewed(Nanoseconds time) const;
+  [[nodiscard]] Nanoseconds period() const { return static_cast<Nanoseconds>(period_); }
+  // How exact: half of what is not known of a renewal's time; the period's half while nothing was seen.
+  [[nodiscard]] Nanoseconds half_width(Nanoseconds time) const;
+
+ private:
+  struct Sight {
+    Nanoseconds time = 0;
+    Nanoseconds half_width = 0;
+  };
+  void see(Sight sight);
+
+  double period_;
+  double period_error_ = 0.05;  // relative, until two sights tell
+  std::optional<Nanoseconds> last_reading_;
+  std::optional<Sight> first_;
+  std::optional<Sight> last_;
+  double ticks_ = 0;  // between them
+};
+
+}  // namespace everywatt

@@ -156,16 +156,22 @@ def measure(quick):
                  worst[0] <= GOAL_CPU and worst[1] <= GOAL_RSS)
     page.table(("what", "whole", "steady", "interquartile range, %", "peak memory", "the bill says"), rows)
     page.text(
-        f"For comparison, a process that only sleeps 100 ms at a time takes {bare_loop(seconds / 4) * 100:.3f} % here, and one that also reads "
-        f"`/proc/stat` each time {bare_loop(seconds / 4, '/proc/stat') * 100:.3f} %: the price of waking up. "
+        f"For comparison, a process that only sleeps 100 ms at a time takes {bare_loop(seconds / 4) * 100:.3f} % here, one that also reads "
+        f"`/proc/stat` each time {bare_loop(seconds / 4, '/proc/stat') * 100:.3f} %, and one that reads the recorded machine's two energy "
+        f"counters and keeps nothing {bare_loop(seconds / 4, *energy_counters(large)) * 100:.3f} %: the price of waking up and looking. "
         "The recorded machine's files are ordinary ones; a kernel with 256 CPUs needs longer to make its `/proc/stat` than a file takes to read. "
         f"Peer: {peers.codecarbon_version()}, offline, at its default period of 10 s; its *whole* holds the start of Python."
     )
     page.write()
 
 
-def bare_loop(seconds, path=None):
+def energy_counters(folder):
+    """The packages' own, which a run reads at each tick."""
+    return sorted(str(zone) for zone in folder.glob("sys/class/powercap/intel-rapl:?/energy_uj"))
+
+
+def bare_loop(seconds, *paths):
     """CPU seconds per wall second of the least a sampler can do."""
-    command = [program("bare_loop"), str(int(seconds * 10))] + ([path] if path else [])
+    command = [program("bare_loop"), str(int(seconds * 10)), *paths]
     ratios = [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(3)]
     return statistics.median(ratios)

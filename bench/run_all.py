@@ -12,6 +12,7 @@ import subprocess
 import sys
 import traceback
 
+import accuracy
 import codec
 import many_runs
 import own_cost
@@ -21,6 +22,7 @@ import start_cost
 from harness import EVERYWATT, SCRATCH, Missing, machine
 
 FIGURES = {
+    "accuracy": (accuracy.measure, "GPU energy against the truth of the virtual lab"),
     "start-cost": (start_cost.measure, "wall time that `everywatt run` adds to a command"),
     "own-cost": (own_cost.measure, "CPU time and memory of everywatt itself"),
     "slowdown": (slowdown.measure, "slowdown of a CPU-bound job"),

@@ -6,7 +6,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build make pkg-config git libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libsqlite3-dev)
 run=(python3 python3-torch python3-sklearn)
 test=("${build[@]}" libgtest-dev libgmock-dev ccache clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19
-      python3 python3-pytest iproute2 util-linux procps)
+      python3 python3-pytest python3-venv iproute2 util-linux procps)
 bench=("${build[@]}" libbenchmark-dev linux-perf hyperfine victoria-metrics python3 python3-venv)
 
 what=${1:?usage: install_packages.sh build|run|test|bench}

@@ -147,7 +147,7 @@ void Recording::note_sources() {
 
 // Sources whose library took its time.
 void Recording::take_arrivals() {
-  if (!sampler_.take_arrivals()) return;
+  if (!sampler_.is_starting() || !sampler_.take_arrivals()) return;
   next_hunt_ = 0;  // of registers that nobody has seen yet
   meter_->add_sources(sampler_.inventories());
   note_sources();
@@ -229,6 +229,7 @@ JobEnd Recording::follow(Job& job) {
     const Instant woken = context_.clock.now();
     if (woken.steady / kTick == now.steady / kTick) continue;  // woken by the job, not by the grid
     now = woken;
+    take_arrivals();
     if (const Nanoseconds ran = now.steady - run_.started.steady; ran >= next_hunt_) {
       sampler_.hunt();
       next_hunt_ = SideReader::next_hunt(ran);
@@ -236,7 +237,6 @@ JobEnd Recording::follow(Job& job) {
     // When within a second there was work, and whose, matters where others come and go.
     const bool at_edge = shared || now.steady >= next_window;
     if (at_edge) {
-      take_arrivals();
       sampler_.sample_edge(context_.clock, *meter_);
     } else {
       sampler_.sample_tick(context_.clock);

@@ -22,8 +22,8 @@ constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 constexpr double kFloorMoved = 0.01;
 // A sensor silent for this long at the end of a run was lost.
 constexpr Nanoseconds kUnseenEdge = kSecond;
-// One whose first reading is later than this came up late.
-constexpr Nanoseconds kUnseenStart = 50 * kMillisecond;
+// A first reading this late is worth a line on the bill; coverage and uncertainty tell of any.
+constexpr Nanoseconds kUnseenStart = 300 * kMillisecond;
 
 void add_flag(std::vector<std::string>& flags, std::string flag) {
   if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
@@ -273,9 +273,11 @@ void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
 // A sensor that came up late did not see what was drawn before.
 void DeviceBooks::note_unseen_start() {
   const auto& points = elected().curve().points();
-  if (!elected().sensor || points.empty() || points.front().time - start_ < kUnseenStart) return;
-  silences_.push_back({start_, points.front().time, "the sensor was not up yet: what was drawn before is not known"});
-  unseen_ += points.front().time - start_;
+  if (!elected().sensor || points.empty() || points.front().time <= start_) return;
+  const Nanoseconds late = points.front().time - start_;
+  unseen_ += late;
+  if (late >= kUnseenStart)
+    silences_.push_back({start_, points.front().time, "the sensor was not up yet: what was drawn before is not known"});
 }
 
 // What no reading reached after the last one.
@@ -500,7 +502,9 @@ std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTi
          .ours = series.ours[i].value - series.ours[i - 1].value,
          .share = {.ours = static_cast<std::uint64_t>(series.reserved[i].value),
                    .unreserved = static_cast<std::uint64_t>(series.unreserved[i].value)},
-         .floor = series.floor[i].value >= 0 ? static_cast<double>(series.floor[i].value) * 1e-6 * watt : floor});
+         .floor = series.floor[i].value >= 0 ? static_cast<double>(series.floor[i].value) * 1e-6 * watt : floor,
+         .wholly_reserved = series.device.starts_with("gpu:") && !known &&
+                            static_cast<std::uint64_t>(series.reserved[i].value) >= kWholeDevice});
     const std::int64_t minute = (started.wall + (from - started.steady)) / (60 * kSecond);
     std::ranges::move(entries_of(series.device, accounts, curve, from, to, phases, minute),
                       std::back_inserter(entries));

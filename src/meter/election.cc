@@ -94,6 +94,9 @@ class Electorate {
 
   // A meter that holds the component's energy already, so that a model of it would count twice.
   std::optional<std::string> set_aside(const Candidate& candidate) const {
+    if (is_gpu_module(candidate) &&
+        any_sensed([](const Candidate& c) { return c.device.kind == DeviceKind::module && !is_gpu_module(c); }))
+      return "the modules have meters that say which is which";
     if (has_sensor(candidate)) return std::nullopt;
     if (candidate.device.kind == DeviceKind::memory) {
       if (any_sensed([](const Candidate& c) { return c.device.kind == DeviceKind::dram; }))
@@ -105,27 +108,31 @@ class Electorate {
         return "the package meter holds the memory's energy";
     }
     if (candidate.device.kind == DeviceKind::package &&
-        any_sensed([&](const Candidate& c) { return c.device.kind == DeviceKind::module && is_parent(c, candidate); }))
+        any_sensed([&](const Candidate& c) { return c.device.kind == DeviceKind::module && holds(c, candidate); }))
       return "the module meter holds its energy";
     return std::nullopt;
   }
 
-  static bool is_parent(const Candidate& parent, const Candidate& child) {
-    return child.device.parent == parent.device.id;
+  // Told by a GPU's library, which does not say which processor lies on its module.
+  static bool is_gpu_module(const Candidate& candidate) { return candidate.device.id.starts_with("module:GPU-"); }
+
+  // A part that says nothing of where it lies may lie on a GPU's module: never added to it.
+  static bool holds(const Candidate& module, const Candidate& part) {
+    if (part.device.parent == module.device.id) return true;
+    return is_gpu_module(module) && !part.device.parent && is_component(part.device.kind);
   }
 
   // A superchip's module holds a processor and a GPU: only where both have
   // meters of their own can the sum do without the module's.
   bool is_separable(const Candidate& module) const {
-    return any_sensed(
-               [&](const Candidate& c) { return c.device.kind == DeviceKind::package && is_parent(module, c); }) &&
+    return any_sensed([&](const Candidate& c) { return c.device.kind == DeviceKind::package && holds(module, c); }) &&
            any_sensed([&](const Candidate& c) { return c.device.kind == DeviceKind::gpu; });
   }
 
   bool is_inside_counted_module(const Candidate& part) const {
-    const auto module = part.device.parent ? merged_.find(*part.device.parent) : merged_.end();
-    return module != merged_.end() && module->second.device.kind == DeviceKind::module && has_sensor(module->second) &&
-           !is_separable(module->second);
+    return any_sensed([&](const Candidate& c) {
+      return c.device.kind == DeviceKind::module && holds(c, part) && !set_aside(c) && !is_separable(c);
+    });
   }
 
   bool is_counted(const Candidate& candidate) const {

@@ -54,6 +54,33 @@ TEST(Election, NodeMetersAreListedBesideTheSumUnlessTheSiteCountsByNode) {
   EXPECT_FALSE(find(elect(inventories, Boundary::node), "package:0")->counted);
 }
 
+TEST(Election, AModuleThatAGpuTellsIsNeverAddedToTheProcessor) {
+  const Inventory gpu =
+      sensors({{.id = "gpu:GPU-1", .kind = DeviceKind::gpu, .parent = "module:GPU-1"},
+               {.id = "module:GPU-1", .kind = DeviceKind::module}},
+              {{.device = "gpu:GPU-1", .sensor = "nvml"}, {.device = "module:GPU-1", .sensor = "nvml"}});
+  // A processor that is only modelled: the module holds it.
+  const Inventory* modelled[] = {&kPackageModel, &kMemoryModel, &gpu};
+  EXPECT_TRUE(find(elect(modelled), "module:GPU-1")->counted);
+  EXPECT_FALSE(find(elect(modelled), "gpu:GPU-1")->counted);
+  EXPECT_EQ(find(elect(modelled), "package:0"), nullptr);
+  EXPECT_EQ(find(elect(modelled), "memory:0"), nullptr);
+  // One with a meter of its own: the parts are counted, the module is listed.
+  const Inventory* metered[] = {&kPackageCounter, &gpu};
+  EXPECT_FALSE(find(elect(metered), "module:GPU-1")->counted);
+  EXPECT_TRUE(find(elect(metered), "gpu:GPU-1")->counted);
+  EXPECT_TRUE(find(elect(metered), "package:0")->counted);
+  // Where the node's own sensors tell the modules apart, theirs are taken.
+  const Inventory module =
+      sensors({{.id = "module:0", .kind = DeviceKind::module},
+               {.id = "package:0", .kind = DeviceKind::package, .parent = "module:0"}},
+              {{.device = "module:0", .sensor = "hwmon"}, {.device = "package:0", .sensor = "hwmon"}});
+  const Inventory* both[] = {&module, &gpu};
+  EXPECT_EQ(find(elect(both), "module:GPU-1"), nullptr);
+  EXPECT_FALSE(find(elect(both), "module:0")->counted);
+  EXPECT_TRUE(find(elect(both), "gpu:GPU-1")->counted);
+}
+
 TEST(Election, AModuleCountsOnlyWhereItsPartsCannotBeSeparated) {
   const Inventory module =
       sensors({{.id = "module:0", .kind = DeviceKind::module}}, {{.device = "module:0", .sensor = "hwmon"}});

@@ -53,7 +53,7 @@ void GpuActivity::take(const Snapshot& snapshot, const OwnerOf& owner_of) {
                                           : 0;
       piece.ours = static_cast<Nanoseconds>(share * static_cast<double>(piece.worked));
     }
-    piece.is_told = snapshot.worked.has_value();
+    piece.is_told = snapshot.worked.has_value() && snapshot.shows_processes;
     // The run is one holder, however many of its processes hold a context.
     const std::uint64_t others = contexts - our_contexts;
     const std::uint64_t holders = others + (our_contexts > 0 ? 1 : 0);

@@ -22,6 +22,7 @@ class GpuActivity {
   struct Snapshot {
     Nanoseconds time = 0;
     std::optional<double> worked = {};  // share of the time since the last reading; none: not told
+    bool shows_processes = true;        // else nobody can say whose the work was
     struct Process {
       std::int64_t pid = 0;
       double worked = 0;  // its share, before it is scaled to the device's

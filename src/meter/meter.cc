@@ -144,7 +144,7 @@ void Meter::take(std::size_t source, Stamp stamp, std::span<const Reading> readi
 }
 
 void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> readings) {
-  GpuActivity::Snapshot snapshot{.time = time};
+  GpuActivity::Snapshot snapshot{.time = time, .shows_processes = gpu.contexts.has_value()};
   const auto process = [&](std::int64_t pid) -> GpuActivity::Snapshot::Process& {
     auto found = std::ranges::find(snapshot.processes, pid, &GpuActivity::Snapshot::Process::pid);
     return found == snapshot.processes.end() ? snapshot.processes.emplace_back(pid) : *found;

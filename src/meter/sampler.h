@@ -2,6 +2,7 @@
 // what is denied, what failed and how often. The only part of the meter that
 // touches sources; it stamps each call before and after.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -33,6 +34,10 @@ class Sampler {
   Sampler(std::span<const SourceKind> kinds, const Roots& roots, Slow slow = Slow::beside);
 
   [[nodiscard]] std::vector<const Inventory*> inventories() const;
+  // Whether a family has still to come up, as far as take_arrivals() has said.
+  [[nodiscard]] bool is_starting() const {
+    return std::ranges::any_of(states_, [](const auto& state) { return state.kind == SourceState::Kind::starting; });
+  }
   // True if a family came up since the last call or failed to: inventories() and states() say more.
   bool take_arrivals();
   // Until all have come up or have failed to, at most so long.

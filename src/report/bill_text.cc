@@ -56,7 +56,7 @@ std::string how_measured(const DeviceRecord& record) {
 
 std::string device_line(const DeviceBill& device, const Style& style) {
   const DeviceRecord& record = device.record;
-  const std::string name = fit(record.device.id, 22);
+  const std::string name = fit_middle(record.device.id, 22);
   const std::string figures = pad_left(shown(record.counted ? device.energy.total : device.energy.measured), 10) +
                               pad_left(shown(device.energy.busy), 10) + pad_left(shown(device.energy.idle), 10) +
                               pad_left(shown(device.energy.other), 10);

@@ -30,7 +30,7 @@ std::string diagnosis_text(const Diagnosis& diagnosis, const Style& style) {
   }
   out += "\n" + style.faint("  device                measured by") + "\n";
   for (const auto& elected : diagnosis.devices) {
-    const std::string line = "  " + pad_right(fit(elected.device.id, 21), 22) + how(elected) +
+    const std::string line = "  " + pad_right(fit_middle(elected.device.id, 21), 22) + how(elected) +
                              (elected.counted ? "" : "  (listed, not added)");
     out += (elected.counted ? line : style.faint(line)) + "\n";
     if (!elected.channel.provenance.empty()) out += paragraph(24, "", elected.channel.provenance);

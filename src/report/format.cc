@@ -110,6 +110,13 @@ std::string fit(std::string_view text, std::size_t width) {
   return clean.substr(0, bytes) + "…";
 }
 
+std::string fit_middle(std::string_view text, std::size_t width) {
+  constexpr std::size_t kEnd = 6;
+  const bool is_plain = std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7F; });
+  if (!is_plain || text.size() <= width || width < 2 * kEnd) return fit(text, width);
+  return std::string{text.substr(0, width - kEnd - 1)} + "…" + std::string{text.substr(text.size() - kEnd)};
+}
+
 std::string pad_right(std::string_view text, std::size_t width) {
   const std::size_t taken = columns(text);
   return std::string{text} + std::string(width > taken ? width - taken : 0, ' ');

@@ -22,6 +22,8 @@ std::string show_percent(double share);       // "37 %", "0.4 %"
 // At most `width` columns, the rest cut with an ellipsis; bytes that are no
 // printable text become '?', so that a name cannot move the cursor.
 std::string fit(std::string_view text, std::size_t width);
+// The same with the middle left out: ids that begin alike stay apart. Of ASCII.
+std::string fit_middle(std::string_view text, std::size_t width);
 // Columns that a UTF-8 text takes; each code point counts as one.
 std::size_t columns(std::string_view text);
 std::string pad_right(std::string_view text, std::size_t width);

@@ -119,7 +119,11 @@ void Gpu::find_channels(const Driver& driver) {
   } else {
     leave_out("utilisation", status);
   }
-  contexts_ = add_channel({.device = device, .kind = ChannelKind::context, .sensor = "nvml-processes"});
+  if (const Return processes = process_status(); is_there(processes)) {
+    contexts_ = add_channel({.device = device, .kind = ChannelKind::context, .sensor = "nvml-processes"});
+  } else {
+    leave_out("processes", processes);
+  }
   add_module(driver);
 }
 
@@ -290,7 +294,16 @@ void Gpu::sample_processes(std::vector<Reading>& out) {
     out.push_back({.channel = *utilisation_, .raw = mean.sum * 10'000 / mean.samples, .pid = pid});
 }
 
+// Whether any list of processes is to be had.
+Return Gpu::process_status() const {
+  std::uint32_t count = 0;
+  const Return status =
+      call_if_there(library_->call.compute_processes, device_, &count, static_cast<ProcessInfo*>(nullptr));
+  return status == Return::insufficient_size ? Return::success : status;
+}
+
 void Gpu::sample_contexts(std::vector<Reading>& out) {
+  if (!contexts_) return;
   for (const auto list :
        {library_->call.compute_processes, library_->call.graphics_processes, library_->call.mps_processes}) {
     if (!list) continue;
@@ -305,7 +318,7 @@ void Gpu::sample_contexts(std::vector<Reading>& out) {
     if (!is_there(status)) continue;
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint64_t memory = processes_[i].memory == kNotAvailable ? 0 : processes_[i].memory;
-      out.push_back({.channel = contexts_, .raw = memory, .pid = processes_[i].pid});
+      out.push_back({.channel = *contexts_, .raw = memory, .pid = processes_[i].pid});
     }
   }
 }

@@ -47,6 +47,7 @@ class Gpu final : public Source {
   void add_power(PowerCall call, Scope scope, const std::string& device, const Driver& driver);
   void add_module(const Driver& driver);
   std::uint32_t add_channel(Channel channel);
+  [[nodiscard]] Return process_status() const;
   void leave_out(std::string_view what, Return status);
   [[nodiscard]] Return field_status(Field field, Scope scope) const;
 
@@ -69,7 +70,7 @@ class Gpu final : public Source {
   std::optional<std::uint32_t> counter_call_;  // channel of nvmlDeviceGetTotalEnergyConsumption
   std::optional<std::uint32_t> power_call_;    // channel of nvmlDeviceGetPowerUsage
   std::optional<std::uint32_t> utilisation_;
-  std::uint32_t contexts_ = 0;
+  std::optional<std::uint32_t> contexts_;  // none: nobody may say who uses the GPU
   std::uint64_t last_process_sample_ = 0;  // µs since 1970
   std::vector<ProcessUtilization> process_samples_;
   std::vector<ProcessInfo> processes_;

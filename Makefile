@@ -73,8 +73,8 @@ lint: packages-test ## layout, layers, clang-tidy
 	$(CONFIGURE) --preset dev > /dev/null
 	git ls-files 'src/*.cc' | grep -v _test.cc | xargs -P 2 -n 4 clang-tidy-19 --quiet -p build/dev $(TIDY_FLAGS)
 
-gpu-test: ## tests that need an NVIDIA GPU
-	@echo "== nothing to run yet: the NVIDIA sensors come with their own source"
+gpu-test: build ## everywatt on a real NVIDIA GPU: what holds, and what the card does, into docs/measurements
+	$(PYTHON) tests/gpu/gpu_test.py $(EVERYWATT)
 
 docs: build ## docs/guide/commands.md, from what the program says of itself
 	$(PYTHON) tools/commands_page.py $(EVERYWATT) > docs/guide/commands.md

@@ -100,6 +100,23 @@ struct Changes {
   std::vector<Nanoseconds> gaps = {};
 };
 
+bool is_sensor(const Channel& channel) {
+  return channel.kind == ChannelKind::energy || channel.kind == ChannelKind::power;
+}
+
+// Those that take their time to start too: here one waits for them.
+std::vector<std::unique_ptr<Source>> every_source(const Roots& roots) {
+  std::vector<std::unique_ptr<Source>> sources;
+  for (const SourceKind& kind : all_sources()) {
+    if (kind.open) {
+      if (auto source = kind.open(roots)) sources.push_back(*std::move(source));
+    } else if (const auto open = kind.find(roots)) {
+      if (auto several = (*open)()) std::ranges::move(*several, std::back_inserter(sources));
+    }
+  }
+  return sources;
+}
+
 void poll(Context& context, Source& source, double seconds, std::map<std::uint32_t, Changes>& changes) {
   std::vector<Reading> readings;
   const Nanoseconds until = context.clock.now().steady + static_cast<Nanoseconds>(seconds * 1e9);
@@ -108,6 +125,7 @@ void poll(Context& context, Source& source, double seconds, std::map<std::uint32
     (void)source.sample(readings);
     now = context.clock.now().steady;
     for (const Reading& reading : readings) {
+      if (!is_sensor(source.inventory().channels[reading.channel])) continue;
       Changes& counter = changes[reading.channel];
       if (counter.changed != 0 && reading.raw == counter.last) continue;
       if (counter.changed != 0) counter.gaps.push_back(now - counter.changed);
@@ -126,15 +144,11 @@ Result<int> calibrate_periods(Context& context, Args args) {
   if (!parsed) return 0;
   TRY(const double seconds, seconds_of(seconds_text, 2));
   std::size_t told = 0;
-  for (const SourceKind& kind : all_sources()) {
-    auto source = kind.open(context.roots);
-    if (!source) continue;
-    const auto& channels = (*source)->inventory().channels;
-    const bool has_sensor = std::ranges::any_of(
-        channels, [](const Channel& c) { return c.kind == ChannelKind::energy || c.kind == ChannelKind::power; });
-    if (!has_sensor) continue;
+  for (const auto& source : every_source(context.roots)) {
+    const auto& channels = source->inventory().channels;
+    if (std::ranges::none_of(channels, is_sensor)) continue;
     std::map<std::uint32_t, Changes> changes;
-    poll(context, **source, seconds, changes);
+    poll(context, *source, seconds, changes);
     for (auto& [channel, counter] : changes) {
       context.out << pad_right(channels[channel].device, 22) << pad_right(channels[channel].sensor, 18);
       if (counter.gaps.empty()) {

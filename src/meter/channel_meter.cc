@@ -14,6 +14,9 @@ constexpr Nanoseconds kPowerSilence = 5 * kSecond;
 // Where a device's own limit is not known: more than any single device draws.
 constexpr double kMostWatts = 5000;
 
+// Means over less blur a curve by less than readings are apart.
+constexpr Nanoseconds kLongWindow = 500 * kMillisecond;
+
 // Of what a lagging sensor has not shown at the end: a load may have begun or ended there.
 constexpr double kTailError = 0.3;
 
@@ -69,9 +72,12 @@ Nanoseconds ChannelMeter::place(Nanoseconds read, std::uint64_t raw) {
 
 void ChannelMeter::finish(Nanoseconds until) {
   if (readings_ < 2 || lag() == 0 || last_time_ >= until || until - last_time_ > 3 * lag()) return;
-  const double more = last_watts_ * seconds_between(last_time_, until) * 1e6;
-  // What was drawn meanwhile is likely, not seen.
-  variance_ += std::pow(more * kTailError, 2);
+  const Nanoseconds shown = last_time_ + (channel_.kind == ChannelKind::power ? channel_.window / 2 : 0);
+  const double unseen = last_watts_ * std::max(seconds_between(shown, until), 0.0) * 1e6;
+  const double more = tiles_.empty() ? last_watts_ * seconds_between(last_time_, until) * 1e6
+                                     : std::max(0.0, tiles_.back().microjoules + unseen - static_cast<double>(total_));
+  // What was drawn since the last renewal is likely, not seen; what its mean held before it is.
+  variance_ += std::pow((tiles_.empty() ? more : unseen) * kTailError, 2);
   curve_.append(until, total_ + static_cast<MicroJoules>(std::llround(more)), Sight::observed);
 }
 
@@ -146,11 +152,13 @@ void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
   if (readings_ == 0) {
     curve_.append(time, 0);
     first_watts_ = last_watts_ = before_last_watts_ = watts;
+    lay_tile(time + channel_.window / 2, watts);
     return;
   }
   const double seconds = seconds_between(last_time_, time);
   const bool silent = time - last_time_ > longest_silence();
   if (silent) {
+    tiles_.clear();
     variance_ += std::pow(last_watts_ * seconds * 1e6, 2) / 3;
   } else {
     // A mean over a window stands for the window's middle, where its stamp has been put.
@@ -160,7 +168,28 @@ void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
   }
   edge_ = std::max(edge_, watts * static_cast<double>(stamp.half_width()) / 1e3);
   append(time, silent ? Sight::unseen : Sight::observed);
+  lay_tile(time + channel_.window / 2, watts);
   before_last_watts_ = std::exchange(last_watts_, watts);
+}
+
+// Means over a window laid end to end are the energy itself, where a curve through
+// them is blurred by half a window: at the end of a run that is what counts.
+void ChannelMeter::lay_tile(Nanoseconds end, double watts) {
+  if (channel_.window < kLongWindow) return;
+  const double window = seconds_between(0, channel_.window);
+  const Nanoseconds begin = end - channel_.window;
+  const auto next = std::ranges::lower_bound(tiles_, begin, {}, &Tile::end);
+  Tile tile{.end = end, .microjoules = power_total_ + watts * window / 2 * 1e6};
+  if (next != tiles_.begin() && next != tiles_.end()) {
+    const Tile& a = *(next - 1);
+    const double part = static_cast<double>(begin - a.end) / static_cast<double>(next->end - a.end);
+    tile.microjoules = a.microjoules + part * (next->microjoules - a.microjoules) + watts * window * 1e6;
+    // The first window alone has no tile before it: what changed within it is blurred.
+    if (!std::exchange(is_tiled_, true))
+      variance_ += std::pow((watts - first_watts_.value_or(watts)) * window / 6 * 1e6, 2);
+  }
+  tiles_.push_back(tile);
+  while (tiles_.size() > 2 && tiles_[1].end < begin) tiles_.pop_front();
 }
 
 // The standard error of a trapezoid between two readings.

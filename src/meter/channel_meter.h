@@ -2,6 +2,7 @@
 // power by integration. Silence, wrap and reset are judged here, and what they
 // cost in knowledge is kept: sight per piece, gaps, uncertainty.
 #pragma once
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,6 +65,7 @@ class ChannelMeter {
   [[nodiscard]] Nanoseconds lag() const;
   Nanoseconds place(Nanoseconds read, std::uint64_t raw);
   [[nodiscard]] double missed_watts(double watts) const;
+  void lay_tile(Nanoseconds end, double watts);
 
   Channel channel_;
   Nanoseconds tick_;
@@ -85,6 +87,12 @@ class ChannelMeter {
   std::uint64_t wraps_ = 0;
   std::uint64_t resets_ = 0;
   std::vector<Silence> silences_;
+  struct Tile {
+    Nanoseconds end = 0;
+    double microjoules = 0;  // from the first reading to there
+  };
+  bool is_tiled_ = false;
+  std::deque<Tile> tiles_;  // of means over a long window, as far back as one
 };
 
 }  // namespace everywatt

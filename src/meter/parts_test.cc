@@ -40,6 +40,16 @@ TEST(ChannelMeter, AMeanOverASecondStandsHalfASecondBeforeItsStamp) {
   EXPECT_NEAR(static_cast<double>(meter.curve().between(kSecond, 9 * kSecond)), 160e6, 0.1e6);
 }
 
+TEST(ChannelMeter, MeansOverASecondLaidEndToEndShowAStepJustBeforeTheEnd) {
+  ChannelMeter meter{{.kind = ChannelKind::power, .method = Method::integrated, .window = kSecond}, kTick};
+  for (int i = 0; i <= 55; ++i) {
+    const double share = std::clamp(i / 10.0 - 5, 0.0, 1.0);  // of the last second, at 30 W after 10 W
+    meter.take(at(i * kTick), static_cast<std::uint64_t>((10 + 20 * share) * 1e6));
+  }
+  meter.finish(5'500 * kMillisecond);
+  EXPECT_NEAR(static_cast<double>(meter.curve().between(0, 5'500 * kMillisecond)), 65e6, 0.1e6);
+}
+
 TEST(ChannelMeter, WhatALaggingSensorHasNotShownAtTheEndIsTakenAsTheLastThatItHas) {
   ChannelMeter meter{{.kind = ChannelKind::power, .method = Method::integrated, .period = kTick, .window = kSecond},
                      kTick};

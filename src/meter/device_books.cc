@@ -12,11 +12,6 @@ constexpr Nanoseconds kProbation = 3 * kSecond;
 constexpr Nanoseconds kShortestProof = 200 * kMillisecond;
 // Two sensors of one device that differ by more than this are flagged, once enough time has passed to tell.
 constexpr double kDisagreement = 0.05;
-constexpr Nanoseconds kComparisonTime = 10 * kSecond;
-// A counter this far below the integral of its board's own power does not count:
-// idle GPUs were seen whose counter ran 43 % low (zeus issue 181), while sound ones
-// agree within 1 % (zeus issue 12).
-constexpr double kContradiction = 0.05;
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A floor that moved by more than this since windows were booked with it books them anew.
 constexpr double kFloorMoved = 0.01;
@@ -197,79 +192,6 @@ bool DeviceBooks::book_up_to(Nanoseconds reached, const Surroundings& around, Ru
   return any;
 }
 
-// Power that sees all of the time; 0: none.
-std::size_t DeviceBooks::check_of_counter() const {
-  if (!elected().sensor || elected().candidate.channel.method != Method::counter) return 0;
-  for (std::size_t i = 1; i < meters_.size(); ++i) {
-    const Channel& channel = meters_[i].candidate.channel;
-    const bool sees_all = channel.window >= channel.period && channel.period > 0;
-    if (meters_[i].sensor && channel.method == Method::integrated && sees_all && !meters_[i].curve().empty()) return i;
-  }
-  return 0;
-}
-
-bool DeviceBooks::is_contradicted(const EnergyCurve& integral) const {
-  MicroJoules by_counter = 0;
-  Nanoseconds length = 0;
-  Nanoseconds from = 0, to = 0;
-  for (auto past = past_.rbegin(); past != past_.rend() && length < kComparisonTime; ++past) {
-    if (past->to > integral.points().back().time) continue;  // not reached yet
-    if (past->from < integral.points().front().time) break;
-    if (to == 0) to = past->to;
-    from = past->from;
-    by_counter += past->facts.energy;
-    length += past->to - past->from;
-  }
-  if (length < kComparisonTime) return false;
-  return static_cast<double>(by_counter) < (1 - kContradiction) * static_cast<double>(integral.between(from, to));
-}
-
-void DeviceBooks::watch_counter(RunDelta& into) {
-  const std::size_t check = is_deposed_ ? 0 : check_of_counter();
-  if (check == 0) {
-    past_.clear();
-  } else if (is_contradicted(meters_[check].curve())) {
-    depose_counter(check, into);
-  }
-}
-
-void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
-  const EnergyCurve& integral = meters_[check].curve();
-  learner_ = FloorLearner{{}};
-  for (Past& past : past_) {
-    if (past.from < integral.points().front().time) continue;
-    past.facts.energy = integral.between(past.from, std::min(past.to, integral.points().back().time));
-    const double capacity = static_cast<double>(past.facts.length) * static_cast<double>(past.facts.cpus);
-    if (past.facts.worked)
-      learner_.observe(static_cast<double>(past.facts.energy) * microjoule, past.facts.length,
-                       static_cast<double>(*past.facts.worked) / std::max(capacity, 1.0));
-    const Floor learnt = learner_.now();
-    if (learnt.power > Power{}) past.facts.floor = learnt.power;
-    const Accounts anew = book_for_run(past.facts);
-    const std::pair<Account, MicroJoules> changes[] = {
-        {Account::busy, anew.busy - past.accounts.busy},
-        {Account::idle, anew.idle - past.accounts.idle},
-        {Account::other, anew.other - past.accounts.other},
-        {Account::unattributed, anew.unattributed - past.accounts.unattributed}};
-    for (const auto& [account, energy] : changes) {
-      if (energy != 0)
-        into.entries.push_back(
-            {.device = device_.id, .phase = {}, .account = account, .minute = past.minute, .energy = energy});
-    }
-    booked_.busy += changes[0].second;
-    booked_.idle += changes[1].second;
-    booked_.other += changes[2].second;
-    booked_.unattributed += changes[3].second;
-  }
-  std::rotate(meters_.begin(), meters_.begin() + static_cast<std::ptrdiff_t>(check),
-              meters_.begin() + static_cast<std::ptrdiff_t>(check) + 1);
-  is_deposed_ = true;
-  past_.clear();
-  add_flag(flags_, "counter-implausible");
-  booked_at_ = elected().curve().at(until_);
-  emitted_more_ = std::max<MicroJoules>(0, emitted_total_ - elected().curve().at(emitted_));
-}
-
 // A sensor that came up late did not see what was drawn before.
 void DeviceBooks::note_unseen_start() {
   const auto& points = elected().curve().points();
@@ -374,7 +296,7 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
                           .wholly_reserved = is_gpu() && !worked && share.ours >= kWholeDevice};
   const Accounts accounts = book_for_run(facts);
   booked_ += accounts;
-  past_.push_back({until_, until, around.minute, facts, accounts});
+  past_.push_back({until_, until, around.minute, facts, accounts, shared.has_value()});
   if (past_.size() > kMostPast) past_.pop_front();
   std::ranges::move(entries_of(device_.id, accounts, curve, until_, until, {}, around.minute),
                     std::back_inserter(into.entries));

@@ -21,6 +21,9 @@
 
 namespace everywatt {
 
+// Two sensors of one device are compared over this much at least.
+inline constexpr Nanoseconds kComparisonTime = 10 * kSecond;
+
 // What a window knows of the work done in it; empty: nothing was read.
 using Work = std::vector<Activity::Piece>;
 
@@ -102,6 +105,7 @@ class DeviceBooks {
     std::int64_t minute = 0;
     WindowFacts facts;
     Accounts accounts;
+    bool is_shared = false;  // its floor was agreed on with other runs
   };
   [[nodiscard]] std::size_t check_of_counter() const;
   [[nodiscard]] bool is_contradicted(const EnergyCurve& integral) const;

@@ -34,10 +34,7 @@ void GpuActivity::take(const Snapshot& snapshot, const OwnerOf& owner_of) {
     const Owner owner = owner_of(process.pid);
     saw_unknown_ |= owner == Owner::unknown;
     all += process.worked;
-    if (owner == Owner::run) {
-      ours += process.worked;
-      is_used_ = true;
-    }
+    if (owner == Owner::run) ours += process.worked;
     if (!process.has_context) continue;
     ++contexts;
     if (owner == Owner::run) ++our_contexts;

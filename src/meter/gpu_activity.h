@@ -37,14 +37,11 @@ class GpuActivity {
 
   // A process was seen whose number says nothing here: it counts as another's.
   [[nodiscard]] bool saw_unknown() const { return saw_unknown_; }
-  // The run has held a context or worked there.
-  [[nodiscard]] bool is_used() const { return is_used_; }
 
  private:
   std::optional<Nanoseconds> last_;
   std::vector<Activity::Piece> pieces_;
   bool saw_unknown_ = false;
-  bool is_used_ = false;
 };
 
 // The run's part in the idle energy of a GPU: those who reserved it come first;

@@ -159,13 +159,11 @@ Result<std::string> set_aside(const std::filesystem::path& path, Journal journal
   std::erase_if(time, [](char c) { return c == ':' || c == '.'; });
   const std::string name = path.string() + ".damaged-" + time;
   std::string free = name;
-  int moved = move_to_free_name(path, free);
-  for (int next = 2; moved == EEXIST && next < 1000; ++next) {
-    free = name + "-" + std::to_string(next);
-    moved = move_to_free_name(path, free);
-  }
-  if (moved != 0) return fail_errno(moved, "set aside " + path.string());
+  for (int next = 2; is_there(free) && next < 1000; ++next) free = name + "-" + std::to_string(next);
+  // What belongs to it goes first: once the name is free others begin a new ledger there, whose log is not to be taken.
   for (const char* suffix : {"-wal", "-shm", "-journal"}) (void)move_to_free_name(beside(path, suffix), free + suffix);
+  if (const int moved = move_to_free_name(path, free); moved != 0)
+    return fail_errno(moved, "set aside " + path.string());
   return free;
 }
 
@@ -179,7 +177,7 @@ Result<Connection> open_ledger_database(const std::filesystem::path& path, Journ
   for (int attempt = 0;; ++attempt) {
     if (!is_there(path)) CHECK(make_database(path, journal));
     auto db = open_ready(path, journal, notices);
-    if (db || db.error().code != Errc::malformed || attempt == 3) return db;
+    if (db || db.error().code != Errc::malformed || attempt == 10) return db;
     const std::string why = db.error().what;
     if (!may_be_a_ledger(path))
       return fail(Errc::misuse, path.string() + " is no ledger of everywatt: set EVERYWATT_DB to another file");

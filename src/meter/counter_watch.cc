@@ -1,0 +1,89 @@
+// The part of a device's books that does not take a counter's word: it is
+// compared with the integral of its own board's power, deposed where that
+// contradicts it, and the windows that it supplied are booked anew.
+#include <algorithm>
+
+#include "meter/device_books.h"
+
+namespace everywatt {
+namespace {
+
+// A counter this far below the integral of its board's own power does not count:
+// idle GPUs were seen whose counter ran 43 % low (zeus issue 181), while sound ones
+// agree within 1 % (zeus issue 12).
+constexpr double kContradiction = 0.05;
+
+}  // namespace
+
+// Power that sees all of the time; 0: none.
+std::size_t DeviceBooks::check_of_counter() const {
+  if (!elected().sensor || elected().candidate.channel.method != Method::counter) return 0;
+  for (std::size_t i = 1; i < meters_.size(); ++i) {
+    const Channel& channel = meters_[i].candidate.channel;
+    const bool sees_all = channel.window >= channel.period && channel.period > 0;
+    if (meters_[i].sensor && channel.method == Method::integrated && sees_all && !meters_[i].curve().empty()) return i;
+  }
+  return 0;
+}
+
+bool DeviceBooks::is_contradicted(const EnergyCurve& integral) const {
+  MicroJoules by_counter = 0;
+  Nanoseconds length = 0;
+  Nanoseconds from = 0, to = 0;
+  for (auto past = past_.rbegin(); past != past_.rend() && length < kComparisonTime; ++past) {
+    if (past->to > integral.points().back().time) continue;  // not reached yet
+    if (past->from < integral.points().front().time) break;
+    if (to == 0) to = past->to;
+    from = past->from;
+    by_counter += past->facts.energy;
+    length += past->to - past->from;
+  }
+  if (length < kComparisonTime) return false;
+  return static_cast<double>(by_counter) < (1 - kContradiction) * static_cast<double>(integral.between(from, to));
+}
+
+void DeviceBooks::watch_counter(RunDelta& into) {
+  const std::size_t check = is_deposed_ ? 0 : check_of_counter();
+  if (check == 0) {
+    past_.clear();
+  } else if (is_contradicted(meters_[check].curve())) {
+    depose_counter(check, into);
+  }
+}
+
+void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
+  const EnergyCurve& integral = meters_[check].curve();
+  learner_ = FloorLearner{{}};
+  for (Past& past : past_) {
+    if (past.from < integral.points().front().time) continue;
+    past.facts.energy = integral.between(past.from, std::min(past.to, integral.points().back().time));
+    const double capacity = static_cast<double>(past.facts.length) * static_cast<double>(past.facts.cpus);
+    if (past.facts.worked)
+      learner_.observe(static_cast<double>(past.facts.energy) * microjoule, past.facts.length,
+                       static_cast<double>(*past.facts.worked) / std::max(capacity, 1.0));
+    const Floor learnt = learner_.now();
+    if (learnt.power > Power{} && !past.is_shared) past.facts.floor = learnt.power;
+    const Accounts anew = book_for_run(past.facts);
+    const Accounts change{.busy = anew.busy - past.accounts.busy,
+                          .idle = anew.idle - past.accounts.idle,
+                          .other = anew.other - past.accounts.other,
+                          .unattributed = anew.unattributed - past.accounts.unattributed};
+    booked_ += change;
+    for (const auto& [account, energy] :
+         {std::pair{Account::busy, change.busy}, std::pair{Account::idle, change.idle},
+          std::pair{Account::other, change.other}, std::pair{Account::unattributed, change.unattributed}}) {
+      if (energy != 0)
+        into.entries.push_back(
+            {.device = device_.id, .phase = {}, .account = account, .minute = past.minute, .energy = energy});
+    }
+  }
+  std::rotate(meters_.begin(), meters_.begin() + static_cast<std::ptrdiff_t>(check),
+              meters_.begin() + static_cast<std::ptrdiff_t>(check) + 1);
+  is_deposed_ = true;
+  past_.clear();
+  flag("counter-implausible");
+  booked_at_ = elected().curve().at(until_);
+  emitted_more_ = std::max<MicroJoules>(0, emitted_total_ - elected().curve().at(emitted_));
+}
+
+}  // namespace everywatt

@@ -5,7 +5,8 @@
 //
 // One line of CSV a scenario: family, seed, seconds, what supplied it, true and
 // measured joules, half-width of the stated 95 % interval and of its random part,
-// true and booked busy joules, flags. Defects are drawn from the ranges that were
+// booked busy and idle joules, flags, and of a part-time sensor by how many percent the mean
+// of its readings can be off at the worst phase. Defects are drawn from the ranges that were
 // observed on real boards (arXiv 2312.02741), not from what we believe of them.
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -82,7 +83,7 @@ struct Draw {
   std::string utilisation;  // the same, 0 or 1
   std::string sensors;      // lines of TOML
   std::string name = "NVIDIA H100 80GB HBM3";
-  bool with_gain = false;
+  double aliasing = 0;  // share of the truth by which a part-time sensor can be off at the worst phase
 };
 
 struct Load {
@@ -125,6 +126,67 @@ std::string sensor(std::string_view key, Chance& chance, double window, double p
                      window, period, chance.between(0, period), gain, offset);
 }
 
+// A square wave of steps before a sensor that sees `window` of every `renewed` ms.
+struct Steps {
+  double period = 100;  // ms
+  double duty = 0.5;
+  double renewed = 100;
+  double window = 25;
+
+  // Milliseconds of work before the time.
+  [[nodiscard]] double worked(double ms) const {
+    const double turns = std::floor(ms / period);
+    return (turns * duty + std::min(ms / period - turns, duty)) * period;
+  }
+  // At the worst of all phases, of any duty: what the period alone can do.
+  [[nodiscard]] double worst_error(double idle, double high, double seconds) const {
+    double worst = 0;
+    for (double other : {0.3, 0.4, 0.5, 0.6, 0.7}) {
+      Steps steps = *this;
+      steps.duty = other;
+      worst = std::max(worst, steps.worst_phase(idle, high, seconds));
+    }
+    return worst;
+  }
+  [[nodiscard]] double worst_phase(double idle, double high, double seconds) const {
+    const int readings = static_cast<int>(seconds * 1e3 / renewed);
+    const double truth = idle + (high - idle) * duty;
+    double worst = 0;
+    for (int phase = 0; phase < 40; ++phase) {
+      double mean = 0;
+      for (int i = 1; i <= readings; ++i) {
+        const double now = i * renewed + phase * period / 40;
+        mean += (worked(now) - worked(now - window)) / window / readings;
+      }
+      worst = std::max(worst, std::abs(idle + (high - idle) * mean - truth) / truth);
+    }
+    return worst;
+  }
+};
+
+enum class Pace { any, in_step };
+
+// Steps of any length, or nearly in step with the sensor: p of them in q of its renewals.
+Draw part_time(Pace pace, Chance& chance, double seconds) {
+  const double idle = 60, high = 60 + chance.between(80, 300);
+  Steps steps{
+      .period = chance.between(20, 500), .duty = chance.between(0.25, 0.75), .renewed = chance.between(99.5, 103)};
+  while (pace == Pace::in_step) {
+    const double ratio = static_cast<double>(1 + chance.below(5)) / static_cast<double>(1 + chance.below(5));
+    const double slip = std::pow(10, chance.between(-5, -2.5)) * (chance.below(2) == 0 ? 1 : -1);
+    steps.period = steps.renewed * ratio * (1 + slip);
+    if (steps.period >= 20 && steps.period <= 500) break;
+  }
+  const Load load = square(idle, high, steps.period / 1e3, steps.duty);
+  return {.idle = idle,
+          .watts = load.watts,
+          .utilisation = load.utilisation,
+          .sensors = "counter = false\naverage = false\nusage = false\n" +
+                     sensor("instant", chance, steps.window, steps.renewed),
+          .name = "NVIDIA A100-SXM4-40GB",
+          .aliasing = steps.worst_error(idle, high, seconds)};
+}
+
 using Make = std::function<Draw(Chance&, double seconds)>;
 
 Draw with(Load load, double idle, std::string sensors, std::string name = "NVIDIA H100 80GB HBM3") {
@@ -158,13 +220,8 @@ const std::map<std::string, Make>& families() {
                      "counter = false\ninstant = false\nusage = false\n" + sensor("average", c, 1000, 100),
                      "NVIDIA GeForce RTX 3090");
        }},
-      {"part-time",
-       [](Chance& c, double) {
-         return with(
-             square(60, 60 + c.between(80, 300), c.between(0.02, 0.5), 0.5), 60,
-             "counter = false\naverage = false\nusage = false\n" + sensor("instant", c, 25, c.between(99.5, 103)),
-             "NVIDIA A100-SXM4-40GB");
-       }},
+      {"part-time", [](Chance& c, double s) { return part_time(Pace::any, c, s); }},
+      {"in-step", [](Chance& c, double s) { return part_time(Pace::in_step, c, s); }},
       {"low-at-idle",
        [](Chance& c, double s) {
          return with(
@@ -250,7 +307,7 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   while (next_on_grid(clock.now().steady, kTick) < end) {
     // As the reader beside the loop looks for a renewal.
     if (const Nanoseconds ran = clock.now().steady - start.steady; ran >= next_hunt) {
-      next_hunt = SideReader::next_hunt(ran);
+      next_hunt = SideReader::next_hunt(ran, meter.knows_renewals());
       for (int i = 0; i < SideReader::kHuntReads; ++i) {
         pass(SideReader::kHuntPause);
         sampler.sample_tick(clock);
@@ -277,15 +334,15 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   return outcome;
 }
 
-void print(const std::string& family, std::uint64_t seed, double seconds, const Outcome& outcome) {
+void print(const std::string& family, std::uint64_t seed, double seconds, const Draw& draw, const Outcome& outcome) {
   const DeviceRecord& record = outcome.record;
   std::string flags;
   for (const std::string& flag : record.flags) flags += (flags.empty() ? "" : " ") + flag;
   const auto joules = [](MicroJoules energy) { return static_cast<double>(energy) / 1e6; };
   const double random = 2 * joules(record.uncertainty_random), systematic = 2 * joules(record.uncertainty_systematic);
-  fmt::print("{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{}\n", family, seed, seconds, record.sensor,
+  fmt::print("{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{},{:.3f}\n", family, seed, seconds, record.sensor,
              outcome.truth, joules(record.measured.value_or(0)), std::hypot(random, systematic), random,
-             joules(outcome.booked.busy), joules(outcome.booked.idle), flags);
+             joules(outcome.booked.busy), joules(outcome.booked.idle), flags, draw.aliasing * 100);
 }
 
 }  // namespace
@@ -306,7 +363,7 @@ int main(int argc, char** argv) {
   for (std::uint64_t seed = first; seed < first + static_cast<std::uint64_t>(count); ++seed) {
     Chance chance{seed};
     const Draw draw = found->second(chance, seconds);
-    print(found->first, seed, seconds, measure(lab, draw, chance, seconds));
+    print(found->first, seed, seconds, draw, measure(lab, draw, chance, seconds));
   }
   return 0;
 }

@@ -232,7 +232,7 @@ JobEnd Recording::follow(Job& job) {
     take_arrivals();
     if (const Nanoseconds ran = now.steady - run_.started.steady; ran >= next_hunt_) {
       sampler_.hunt();
-      next_hunt_ = SideReader::next_hunt(ran);
+      next_hunt_ = SideReader::next_hunt(ran, meter_->knows_renewals());
     }
     // When within a second there was work, and whose, matters where others come and go.
     const bool at_edge = shared || now.steady >= next_window;

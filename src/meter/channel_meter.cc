@@ -1,6 +1,7 @@
 #include "meter/channel_meter.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -36,7 +37,10 @@ double seconds_between(Nanoseconds from, Nanoseconds to) {
 }  // namespace
 
 ChannelMeter::ChannelMeter(Channel channel, Nanoseconds tick)
-    : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)}, phase_{channel_.period} {}
+    : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)}, phase_{channel_.period} {
+  if (channel_.kind == ChannelKind::power && channel_.window > 0 && channel_.window < channel_.period)
+    part_time_.emplace(Aliasing{channel_.period, channel_.most / watt});
+}
 
 Nanoseconds ChannelMeter::longest_silence() const {
   const Nanoseconds periods = 3 * std::max(tick_, channel_.period);
@@ -71,6 +75,7 @@ Nanoseconds ChannelMeter::place(Nanoseconds read, std::uint64_t raw) {
 }
 
 void ChannelMeter::finish(Nanoseconds until) {
+  if (part_time_) part_time_->verdict = part_time_->aliasing.judge();
   if (readings_ < 2 || lag() == 0 || last_time_ >= until || until - last_time_ > 3 * lag()) return;
   const Nanoseconds shown = last_time_ + (channel_.kind == ChannelKind::power ? channel_.window / 2 : 0);
   const double unseen = last_watts_ * std::max(seconds_between(shown, until), 0.0) * 1e6;
@@ -164,12 +169,44 @@ void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
     // A mean over a window stands for the window's middle, where its stamp has been put.
     power_total_ += (watts + last_watts_) / 2 * seconds * 1e6;
     total_ = std::max(total_, static_cast<MicroJoules>(std::llround(power_total_)));
-    variance_ += std::pow(missed_watts(watts) * seconds * 1e6, 2);
+    (part_time_ ? part_time_->variance : variance_) += std::pow(missed_watts(watts) * seconds * 1e6, 2);
   }
   edge_ = std::max(edge_, watts * static_cast<double>(stamp.half_width()) / 1e3);
   append(time, silent ? Sight::unseen : Sight::observed);
   lay_tile(time + channel_.window / 2, watts);
   before_last_watts_ = std::exchange(last_watts_, watts);
+  if (part_time_) take_part_time(time, watts, silent);
+}
+
+void ChannelMeter::take_utilisation(double share) {
+  if (part_time_) part_time_->aliasing.take_utilisation(share);
+}
+
+// What a stretch of readings is worth is told by all of them together.
+void ChannelMeter::take_part_time(Nanoseconds time, double watts, bool is_after_silence) {
+  PartTime& stretch = *part_time_;
+  if (is_after_silence || stretch.aliasing.is_full()) {
+    stretch.verdict = stretch.aliasing.judge();
+    if (stretch.verdict.repeats) {
+      stretch.standard_error += stretch.verdict.standard_error * stretch_seconds() * 1e6;
+      stretch.possible_error += stretch.verdict.possible_error * stretch_seconds() * 1e6;
+    } else {
+      variance_ += stretch.variance;
+    }
+    stretch.aliasing.start_anew();
+    stretch.verdict = {};
+    stretch.variance = 0;
+  }
+  if (stretch.aliasing.size() == 0) stretch.begin = time;
+  stretch.aliasing.take(time, watts);
+  if (const auto size = stretch.aliasing.size(); size >= Aliasing::kFewest && std::has_single_bit(size))
+    stretch.verdict = stretch.aliasing.judge();
+}
+
+double ChannelMeter::stretch_seconds() const { return seconds_between(part_time_->begin, last_time_); }
+
+double ChannelMeter::aliasing_error() const {
+  return part_time_ ? part_time_->possible_error + part_time_->verdict.possible_error * stretch_seconds() * 1e6 : 0;
 }
 
 // Means over a window laid end to end are the energy itself, where a curve through
@@ -213,7 +250,15 @@ double ChannelMeter::random_uncertainty() const {
   // other has too, but for the difference of what was drawn there.
   const double age = is_slow() ? seconds_between(0, phase_.half_width(last_time_)) : 0;
   const double aged = (last_watts_ - first_watts_.value_or(last_watts_)) * age * 1e6;
-  return std::sqrt(variance_ + (2 * (edge_ * edge_ + step * step) + aged * aged) / 3);
+  double variance = variance_ + (2 * (edge_ * edge_ + step * step) + aged * aged) / 3;
+  if (part_time_) {
+    const bool repeats = part_time_->verdict.repeats;
+    if (!repeats) variance += part_time_->variance;
+    // What was not seen once was not seen the next time either.
+    const double now = repeats ? part_time_->verdict.standard_error * stretch_seconds() * 1e6 : 0;
+    variance += std::pow(part_time_->standard_error + now, 2);
+  }
+  return std::sqrt(variance);
 }
 
 }  // namespace everywatt

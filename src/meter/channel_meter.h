@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "meter/aliasing.h"
 #include "meter/tick_phase.h"
 #include "model/counter.h"
 #include "model/device.h"
@@ -49,6 +50,13 @@ class ChannelMeter {
   [[nodiscard]] Nanoseconds last_time() const { return last_time_; }
   [[nodiscard]] std::uint64_t wraps() const { return wraps_; }
   [[nodiscard]] std::uint64_t resets() const { return resets_; }
+  // How much of the time the device worked, at a reading of it: what tells a load that
+  // repeats in step with a part-time sensor from one that is constant.
+  void take_utilisation(double share);
+  // By how many microjoules the figure can be off because such a load's parts were never seen.
+  [[nodiscard]] double aliasing_error() const;
+  // Whether readings can be given the times of the renewals that they show.
+  [[nodiscard]] bool knows_renewals() const { return !is_slow() || phase_.is_known(); }
   // Silences since the last call.
   std::vector<Silence> take_silences();
   // Standard uncertainty in microjoules of all that was booked so far, the
@@ -66,6 +74,8 @@ class ChannelMeter {
   Nanoseconds place(Nanoseconds read, std::uint64_t raw);
   [[nodiscard]] double missed_watts(double watts) const;
   void lay_tile(Nanoseconds end, double watts);
+  void take_part_time(Nanoseconds time, double watts, bool is_after_silence);
+  [[nodiscard]] double stretch_seconds() const;
 
   Channel channel_;
   Nanoseconds tick_;
@@ -91,6 +101,16 @@ class ChannelMeter {
     Nanoseconds end = 0;
     double microjoules = 0;  // from the first reading to there
   };
+  // Of a sensor that sees a part of the time: a stretch of readings is judged as a whole.
+  struct PartTime {
+    Aliasing aliasing;
+    Nanoseconds begin = 0;      // of the stretch
+    double variance = 0;        // of it, if its readings are as drawn by chance
+    Aliasing::Verdict verdict;  // on it, as of its latest readings
+    double standard_error = 0;  // of the stretches before that repeat, microjoules
+    double possible_error = 0;
+  };
+  std::optional<PartTime> part_time_;
   bool is_tiled_ = false;
   std::deque<Tile> tiles_;  // of means over a long window, as far back as one
 };

@@ -1,5 +1,7 @@
 #include "meter/device_books.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -10,6 +12,8 @@ namespace {
 // A counter that has not moved for this long does not count; RAPL moves every millisecond.
 constexpr Nanoseconds kProbation = 3 * kSecond;
 constexpr Nanoseconds kShortestProof = 200 * kMillisecond;
+// A load that repeats in step with its sensor, so that the figure can be off by more than this part of it, is flagged.
+constexpr double kAliased = 0.04;
 // Two sensors of one device that differ by more than this are flagged, once enough time has passed to tell.
 constexpr double kDisagreement = 0.05;
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
@@ -83,6 +87,12 @@ void DeviceBooks::take(std::size_t source, Stamp stamp, const Reading& reading) 
     if (reading.stamped) stamp = {*reading.stamped, *reading.stamped};
     meter.sensor->take(stamp, reading.raw);
     return;
+  }
+}
+
+void DeviceBooks::take_utilisation(double share) {
+  for (Meter& meter : meters_) {
+    if (meter.sensor) meter.sensor->take_utilisation(share);
   }
 }
 
@@ -396,6 +406,8 @@ DeviceRecord DeviceBooks::record() const {
   if (!cpus_.empty() && !is_component(device_.kind) && !is_gpu()) add_flag(record.flags, "proxy:cpu-time");
   if (elected().sensor && !cpus_.empty()) add_flag(record.flags, "floor:" + std::string{to_string(floor().method)});
   if (elected().sensor && elected().sensor->resets() > 0) add_flag(record.flags, "counter-reset");
+  if (const double error = elected().sensor ? elected().sensor->aliasing_error() : 0; error > kAliased * measured)
+    add_flag(record.flags, fmt::format("aliasing:{:.0f}%", 100 * error / measured));
   for (std::size_t i = 1; i < meters_.size(); ++i) {
     if (!meters_[i].sensor || meters_[i].curve().empty() || until_ - start_ < kComparisonTime) continue;
     const auto& points = meters_[i].curve().points();

@@ -68,6 +68,8 @@ class DeviceBooks {
   void set_counted(bool counted) { counted_ = counted; }
   void flag(std::string flag);
   void take(std::size_t source, Stamp stamp, const Reading& reading);
+  // How much of the time it worked, as its own driver says at a reading.
+  void take_utilisation(double share);
 
   // Adds what was learnt of the work until `until` and books as far as the
   // elected curve reaches (`end`: this is the last window, books what there is).
@@ -78,6 +80,10 @@ class DeviceBooks {
   [[nodiscard]] const std::vector<unsigned>& cpus() const { return cpus_; }
   [[nodiscard]] DeviceRecord record() const;
   [[nodiscard]] bool reads(std::size_t source) const;
+  // Whether the elected sensor's readings can be placed at its renewals.
+  [[nodiscard]] bool knows_renewals() const {
+    return meters_.empty() || !elected().sensor || elected().sensor->knows_renewals();
+  }
   // What was learnt; none for a model, whose floor is its own.
   [[nodiscard]] std::optional<Floor> learnt_floor() const;
   [[nodiscard]] Floor floor() const;

@@ -160,6 +160,8 @@ void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> rea
     }
   }
   gpu.activity.take(snapshot, owner_of_);
+  const auto books = std::ranges::find(books_, gpu.device, [](const DeviceBooks& b) { return b.device().id; });
+  if (books != books_.end() && snapshot.worked) books->take_utilisation(*snapshot.worked);
 }
 
 void Meter::note_cpu_time(Nanoseconds time, Nanoseconds cpu_time) {

@@ -4,6 +4,7 @@
 // run's CPU time and who else is on the host, so that an hour of a machine
 // passes in a test in milliseconds.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <span>
 #include <string>
@@ -50,6 +51,10 @@ class Meter {
   // the edges of windows alone: it costs the kernel more than all sensors together.
   enum class Reads { never, at_edges, every_tick };
   [[nodiscard]] Reads reads(std::size_t source) const;
+  // Whether all readings can be placed at the renewals of their registers; else a hunt for them is of use.
+  [[nodiscard]] bool knows_renewals() const {
+    return std::ranges::all_of(books_, [](const DeviceBooks& books) { return books.knows_renewals(); });
+  }
   // What the packages had worked at the last reading, for the others of the host.
   [[nodiscard]] std::vector<WorkReading> work_readings() const;
 

@@ -20,6 +20,8 @@ class TickPhase {
   void take(Nanoseconds time, bool is_change);
   // The last renewal at or before a reading, as far as is known.
   [[nodiscard]] std::optional<Nanoseconds> renewed(Nanoseconds time) const;
+  // At least two renewals were seen.
+  [[nodiscard]] bool is_known() const { return ticks_ > 0; }
   [[nodiscard]] Nanoseconds period() const { return static_cast<Nanoseconds>(period_); }
   // How exact: half of what is not known of a renewal's time; the period's half while nothing was seen.
   [[nodiscard]] Nanoseconds half_width(Nanoseconds time) const;

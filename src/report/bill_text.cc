@@ -205,6 +205,15 @@ std::string advice(const Bill& bill) {
     if (device.record.counted && device.record.reason)
       out += line("note", device.record.device.id + ": " + *device.record.reason);
   }
+  for (const DeviceBill& device : bill.devices) {
+    for (const std::string& flag : device.record.flags) {
+      constexpr std::string_view kAliasing = "aliasing:";
+      if (flag.starts_with(kAliasing))
+        out += line("note", device.record.device.id +
+                                ": its sensor sees a part of the time only and the load repeats in " +
+                                "step with it: the figure can be off by " + flag.substr(kAliasing.size()));
+    }
+  }
   for (const std::string& notice : bill.run.notices) out += line("note", notice);
   return out;
 }

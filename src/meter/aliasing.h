@@ -1,0 +1,60 @@
+// A sensor that sees 25 of every 100 ms (arXiv 2312.02741) is as good as chance
+// lets it be, unless the load repeats in step with it: then it sees the same part
+// of every repetition, and however long one measures the rest stays hidden. Found
+// from the power itself: the readings are folded at the period with which they
+// repeat, and what lies between neighbours of the fold was never seen. A load in
+// full step shows as constant power; that it is none shows in the utilisation.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace everywatt {
+
+class Aliasing {
+ public:
+  // What a stretch of readings tells, in watts of their mean, beyond what single readings tell.
+  struct Verdict {
+    bool repeats = false;       // else its readings are as drawn by chance
+    double standard_error = 0;  // of the mean, where it repeats
+    double possible_error = 0;  // by which the mean can be off because parts are never seen
+  };
+
+  // `most`: watts that the device cannot exceed.
+  explicit Aliasing(Nanoseconds period, double most) : period_{static_cast<double>(period)}, most_{most} {}
+
+  // Each renewal of the sensor, and each reading of the utilisation, 0 to 1.
+  void take(Nanoseconds time, double watts);
+  void take_utilisation(double share);
+
+  // Enough for a verdict, and so much that it is time for one.
+  static constexpr std::size_t kFewest = 64;
+  static constexpr std::size_t kBlock = 1024;
+  [[nodiscard]] bool is_full() const { return readings_.size() >= kBlock; }
+  [[nodiscard]] std::size_t size() const { return readings_.size(); }
+
+  // Of the readings since the last start_anew().
+  [[nodiscard]] Verdict judge() const;
+  void start_anew() { readings_.clear(); }
+
+ private:
+  struct Reading {
+    double number = 0;  // of the renewal, counted from the first
+    double watts = 0;
+    std::optional<double> utilisation = {};  // as last told
+  };
+  [[nodiscard]] std::optional<double> work_that_comes_and_goes() const;
+  [[nodiscard]] Verdict judge_constant(double watts) const;
+  [[nodiscard]] Verdict judge_repeating(double mean, double variance) const;
+  [[nodiscard]] bool follows_utilisation(double mean, double variance) const;
+
+  double period_;
+  double most_;
+  std::optional<double> lowest_ = {};  // watts, of all that was ever read
+  std::optional<double> utilisation_ = {};
+  Nanoseconds last_ = 0;
+  std::vector<Reading> readings_;
+};
+
+}  // namespace everywatt

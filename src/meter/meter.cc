@@ -8,6 +8,9 @@ namespace everywatt {
 namespace {
 
 constexpr std::string_view kAllPackages = "*";
+// How devices fared is told with the first window, every fifth and the last: of eight GPUs it is more to write than all
+// else.
+constexpr std::uint64_t kWindowsPerQuantities = 5;
 
 // Whose activity stands for the device's own.
 std::string followed(const Device& device) {
@@ -46,6 +49,7 @@ Meter::Meter(std::span<const Inventory* const> inventories, MeterOptions options
         {elected.device.id, place, channel.scale, Activity{std::max<std::size_t>(elected.device.cpus.size(), 1)}});
   }
   find_gpus(inventories);
+  gauges_.add_sources(inventories);
   for (const Elected& elected : election_.devices) add_books(inventories, elected);
 }
 
@@ -79,6 +83,7 @@ void Meter::find_gpus(std::span<const Inventory* const> inventories) {
 void Meter::add_sources(std::span<const Inventory* const> inventories) {
   election_ = elect(inventories, options_.boundary);
   find_gpus(inventories);
+  gauges_.add_sources(inventories);
   for (DeviceBooks& books : books_) {
     const auto same = std::ranges::find(election_.devices, books.device().id,
                                         [](const Elected& elected) { return elected.device.id; });
@@ -131,6 +136,7 @@ void Meter::begin(Instant start) {
 
 void Meter::take(std::size_t source, Stamp stamp, std::span<const Reading> readings) {
   for (const Reading& reading : readings) {
+    if (gauges_.take(source, stamp, reading)) continue;
     for (PackageActivity& package : activities_) {
       if (package.place == ChannelPlace{source, reading.channel}) {
         package.activity.take(stamp.middle(), reading.raw * package.scale.numerator / package.scale.denominator);
@@ -264,6 +270,9 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
     add_gaps(books, delta);
   }
   delta.devices = records();
+  if (windows_++ % kWindowsPerQuantities == 0 || close == DeviceBooks::Close::end) {
+    for (DeviceRecord& record : delta.devices) record.quantities = gauges_.records(record.device.id);
+  }
   window_start_ = context.until.steady;
   return delta;
 }

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "meter/device_books.h"
 #include "meter/election.h"
+#include "meter/gauges.h"
 
 namespace everywatt {
 
@@ -115,6 +116,8 @@ class Meter {
   std::vector<GpuUse> gpus_;
   OwnerOf owner_of_ = [](std::int64_t) { return Owner::others; };
   std::vector<DeviceBooks> books_;
+  Gauges gauges_;
+  std::uint64_t windows_ = 0;  // closed
   Instant start_;
   Nanoseconds window_start_ = 0;
   std::vector<SeriesPoint> cpu_times_;  // of the run since the last window, its end included

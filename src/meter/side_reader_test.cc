@@ -67,6 +67,46 @@ TEST(SideReader, ALibraryThatFailsToStartSaysWhy) {
   EXPECT_EQ(opened[0].sources.error().what, "not for you");
 }
 
+// Says which of its readings were quick ones.
+class Telling final : public Source {
+ public:
+  const Inventory& inventory() const override { return inventory_; }
+  Result<void> sample(std::vector<Reading>& out) override {
+    out.push_back({.channel = 0, .raw = 0});
+    return {};
+  }
+  Result<void> sample_quickly(std::vector<Reading>& out) override {
+    out.push_back({.channel = 0, .raw = 1});
+    return {};
+  }
+
+ private:
+  Inventory inventory_;
+};
+
+TEST(SideReader, OfAHuntsReadingsAllButTheLastAreQuick) {
+  SideReader side;
+  side.open(0, []() -> Result<std::vector<std::unique_ptr<Source>>> {
+    std::vector<std::unique_ptr<Source>> sources;
+    sources.push_back(std::make_unique<Telling>());
+    return sources;
+  });
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  side.request(SideReader::Look::hunt);
+  std::vector<std::uint64_t> quick;
+  const Nanoseconds deadline = in(5s);
+  while (quick.size() < SideReader::kHuntReads && RealClock{}.now().steady < deadline) {
+    std::this_thread::sleep_for(10ms);
+    for (const auto& taken : side.take()) quick.push_back(taken.readings.at(0).raw);
+  }
+  std::vector<std::uint64_t> expected(SideReader::kHuntReads, 1);
+  expected.back() = 0;
+  EXPECT_EQ(quick, expected);
+  side.request();
+  ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
+  EXPECT_EQ(side.take().at(0).readings.at(0).raw, 0u);
+}
+
 TEST(SideReader, WhatWasAskedForIsThereAtTheNextTickWithItsStamps) {
   SideReader side;
   side.open(0, opening(0ms, {delay_of(5), delay_of(0)}));

@@ -97,10 +97,31 @@ struct Channel {
   int rank = 0;                 // among channels of equal method the lowest is elected
 };
 
+// How a device fares in one respect, beside what it draws: a channel that is
+// never elected, and says nothing of energy.
+enum class QuantityKind {
+  gauge,  // a value at the moment: clocks, temperatures, limits, bytes in use
+  share,  // mean share of the time since the last reading; raw is millionths
+  tally,  // a cumulative count, of time or bytes
+  state,  // raw is 1 while it holds, else 0, looked at now and then; what is recorded is for how long it held
+};
+
+struct QuantityChannel {
+  std::string device = {};  // Device::id
+  QuantityKind kind = QuantityKind::gauge;
+  std::string name = {};                    // graphics_clock
+  std::string unit = {};                    // mhz, celsius, watts, bytes, seconds; empty: a plain number
+  Scale scale = {};                         // millionths of the unit in one raw unit
+  std::optional<std::uint64_t> range = {};  // tally: the largest raw value before it begins again
+  double fastest = 0;                       // tally: raw units a second that it cannot exceed; 0: not known
+  std::optional<std::string> missing = {};  // why it is never read: "not supported"
+};
+
 // What a source found.
 struct Inventory {
   std::vector<Device> devices = {};
   std::vector<Channel> channels = {};
+  std::vector<QuantityChannel> quantities = {};
   std::vector<std::string> notes =
       {};  // what was left out and why, one line each: "intel-rapl-mmio:0 repeats package:0"
   std::map<std::string, std::string> facts = {};  // for the run's environment: nvidia_driver, cuda
@@ -110,7 +131,7 @@ struct Inventory {
 // as the counter stands, never as a difference, so that wrap, reset and gap
 // are judged in one place and not once per sensor.
 struct Reading {
-  std::uint32_t channel = 0;  // index into the source's Inventory::channels
+  std::uint32_t channel = 0;  // index into the source's Inventory::channels, and from their end on into its quantities
   std::uint64_t raw = 0;
   std::optional<Nanoseconds> stamped = {};  // the sensor's own time, where it gives one
   std::int64_t pid = 0;                     // utilisation, context: of this process; 0: of the device as a whole

@@ -73,6 +73,21 @@ struct Run {
   std::vector<std::string> notices = {};  // what a reader of the bill must know, one line each
 };
 
+// How a device fared over the run in one respect: a mean and its extremes, or
+// what was counted; or neither, and why.
+struct QuantityRecord {
+  std::string name;                  // graphics_clock
+  std::string unit = {};             // mhz, celsius, watts, bytes, seconds; empty: a plain number or a share of 1
+  std::optional<double> mean = {};   // over `observed`
+  std::optional<double> least = {};  // of what was read
+  std::optional<double> most = {};
+  std::optional<double> total = {};        // of what is counted: since the device was first read in the run
+  bool is_sampled = false;                 // the total is of looks now and then, not of a counter
+  Nanoseconds observed = 0;                // time for which it is known; 0: one look
+  std::optional<std::string> reason = {};  // why there is no figure
+  bool operator==(const QuantityRecord&) const = default;
+};
+
 // What is known of one device within one run, beside its entries.
 struct DeviceRecord {
   Device device = {};
@@ -89,6 +104,7 @@ struct DeviceRecord {
   bool utilisation_known = true;             // else idle is not known either
   std::vector<std::string> flags = {};       // proxy:cpu-time, sensor-disagreement, counter-reset …
   std::optional<std::string> reason = {};    // why there is no figure
+  std::vector<QuantityRecord> quantities = {};
 };
 
 // (device, phase path, account, minute) of one run. Entries of equal key add up.
@@ -158,8 +174,8 @@ struct SeriesPoint {
 };
 
 // What happened to one run since the last append. Entries add to what is
-// there; devices and phases replace their earlier rows; gaps and points follow
-// the earlier ones.
+// there; devices and phases replace their earlier rows (a device without
+// quantities keeps those that are there); gaps and points follow the earlier ones.
 struct RunDelta {
   std::vector<DeviceRecord> devices = {};
   std::vector<Entry> entries = {};

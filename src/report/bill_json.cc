@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
+
 #include "report/format.h"
 
 namespace everywatt {
@@ -36,6 +38,39 @@ void put_figures(Json& out, const EnergyFigures& figures) {
   out["total_uncertainty_joules"] = joules(figures.total_uncertainty);
 }
 
+// The unit ends the key; a plain number or a share of 1 has none.
+std::string key_of(const QuantityRecord& quantity) {
+  return quantity.name + (quantity.unit.empty() ? "" : "_" + quantity.unit);
+}
+
+Json quantity_json(const QuantityRecord& quantity) {
+  if (!quantity.total && !quantity.mean) return nullptr;
+  const auto number = [&](const std::optional<double>& value) {
+    // Bytes are whole; a double holds them up to 9 PB.
+    if (value && quantity.unit == "bytes") return Json(std::llround(*value));
+    return or_null(value);
+  };
+  Json out;
+  if (quantity.total) {
+    out = {{"total", number(quantity.total)}};
+  } else {
+    out = {{"mean", number(quantity.mean)}, {"min", number(quantity.least)}, {"max", number(quantity.most)}};
+  }
+  out["observed_seconds"] = seconds(quantity.observed);
+  if (quantity.is_sampled) out["sampled"] = true;
+  return out;
+}
+
+void put_quantities(Json& out, const std::vector<QuantityRecord>& quantities) {
+  Json figures = Json::object(), reasons = Json::object();
+  for (const QuantityRecord& quantity : quantities) {
+    figures[key_of(quantity)] = quantity_json(quantity);
+    if (quantity.reason) reasons[key_of(quantity)] = *quantity.reason;
+  }
+  out["quantities"] = std::move(figures);
+  out["quantity_reasons"] = std::move(reasons);
+}
+
 Json device_json(const DeviceBill& device) {
   const DeviceRecord& record = device.record;
   Json out{{"id", record.device.id},       {"kind", to_string(record.device.kind)},
@@ -46,6 +81,7 @@ Json device_json(const DeviceBill& device) {
   out["coverage"] = device.coverage;
   out["flags"] = record.flags;
   out["reason"] = or_null(record.reason);
+  put_quantities(out, record.quantities);
   return out;
 }
 

@@ -218,6 +218,7 @@ enum class Clock : std::uint32_t { graphics = 0, sm = 1, memory = 2, video = 3 }
 constexpr std::uint64_t kReasonIdle = 0x1;
 constexpr std::uint64_t kReasonPowerCap = 0x4;
 constexpr std::uint64_t kReasonHardwareSlowdown = 0x8;
+constexpr std::uint64_t kReasonSyncBoost = 0x10;
 constexpr std::uint64_t kReasonSoftwareThermal = 0x20;
 constexpr std::uint64_t kReasonHardwareThermal = 0x40;
 constexpr std::uint64_t kReasonPowerBrake = 0x80;

@@ -20,25 +20,6 @@ constexpr Scale kMilli{.numerator = 1000, .denominator = 1};  // mJ and mW
 
 bool is_there(Return status) { return status == Return::success; }
 
-std::uint64_t whole(const FieldValue& value) {
-  switch (value.type) {
-    case ValueType::real:
-      return value.value.real > 0 ? static_cast<std::uint64_t>(value.value.real) : 0;
-    case ValueType::u32:
-      return value.value.u32;
-    case ValueType::i32:
-      return value.value.i32 > 0 ? static_cast<std::uint64_t>(value.value.i32) : 0;
-    case ValueType::i64:
-      return value.value.i64 > 0 ? static_cast<std::uint64_t>(value.value.i64) : 0;
-    case ValueType::u16:
-      return value.value.u16;
-    case ValueType::ulong:
-    case ValueType::u64:
-      return value.value.u64;
-  }
-  return 0;
-}
-
 template <class Function>
 std::string text_of(Function function, Device device) {
   std::array<char, 97> text{};
@@ -85,6 +66,7 @@ Gpu::Gpu(std::shared_ptr<Library> library, Device device, std::uint32_t index, c
   inventory_.facts["nvidia_driver"] = driver.version;
   inventory_.facts["cuda"] = driver.cuda;
   find_channels(driver);
+  quantities_.emplace(library_, device_, index, inventory_);
 }
 
 std::uint32_t Gpu::add_channel(Channel channel) {
@@ -98,10 +80,7 @@ void Gpu::leave_out(std::string_view what, Return status) {
 
 Return Gpu::field_status(Field field, Scope scope) const {
   FieldValue value{};
-  value.field = field;
-  value.scope = static_cast<std::uint32_t>(scope);
-  const Return status = call_if_there(library_->call.field_values, device_, 1, &value);
-  return is_there(status) ? value.status : status;
+  return read_field(library_->call, device_, field, static_cast<std::uint32_t>(scope), value);
 }
 
 void Gpu::find_channels(const Driver& driver) {
@@ -212,8 +191,17 @@ void Gpu::add_module(const Driver& driver) {
 }
 
 Result<void> Gpu::sample(std::vector<Reading>& out) {
-  Return worst = Return::success;
-  for (const auto part : {&Gpu::sample_fields, &Gpu::sample_calls, &Gpu::sample_activity}) {
+  quantities_->begin_reading();
+  CHECK(sample_with(With::quantities, out));
+  quantities_->sample(device_, out);
+  return {};
+}
+
+Result<void> Gpu::sample_quickly(std::vector<Reading>& out) { return sample_with(With::energy, out); }
+
+Result<void> Gpu::sample_with(With with, std::vector<Reading>& out) {
+  Return worst = sample_fields(with, out);
+  for (const auto part : {&Gpu::sample_calls, &Gpu::sample_activity}) {
     if (const Return status = (this->*part)(out); status != Return::success) worst = status;
   }
   if (worst == Return::success) return {};
@@ -221,13 +209,14 @@ Result<void> Gpu::sample(std::vector<Reading>& out) {
   return fail(Errc::io, fmt::format("gpu:{}: {}", uuid_, words_of(worst)));
 }
 
-Return Gpu::sample_fields(std::vector<Reading>& out) {
-  if (fields_.empty()) return Return::success;
+Return Gpu::sample_fields(With with, std::vector<Reading>& out) {
   values_.assign(fields_.size(), {});
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     values_[i].field = fields_[i].field;
     values_[i].scope = static_cast<std::uint32_t>(fields_[i].scope);
   }
+  if (with == With::quantities) quantities_->ask(values_);
+  if (values_.empty()) return Return::success;
   Return worst = library_->call.field_values(device_, static_cast<int>(values_.size()), values_.data());
   if (!is_there(worst)) return worst;
   for (std::size_t i = 0; i < fields_.size(); ++i) {
@@ -240,6 +229,7 @@ Return Gpu::sample_fields(std::vector<Reading>& out) {
     const bool is_power = inventory_.channels[fields_[i].channel].kind == ChannelKind::power;
     if (raw > 0 || !is_power) out.push_back({.channel = fields_[i].channel, .raw = raw});
   }
+  quantities_->take(std::span{values_}.subspan(fields_.size()), out);
   return worst;
 }
 

@@ -1,5 +1,5 @@
 // One NVIDIA GPU as a source: its energy counter, its power, how much it worked
-// and for whom. What the driver or the board lacks is left out quantity by
+// and for whom, and how it fared (nvml_quantities.h). What the driver or the board lacks is left out quantity by
 // quantity, each with its reason. A GPU that is lost or whose driver was loaded
 // anew is looked up again under its UUID at every reading until it is back.
 #pragma once
@@ -9,6 +9,7 @@
 
 #include "sources/nvml_library.h"
 #include "sources/nvml_meaning.h"
+#include "sources/nvml_quantities.h"
 #include "sources/source.h"
 
 namespace everywatt::nvml {
@@ -27,6 +28,7 @@ class Gpu final : public Source {
 
   const Inventory& inventory() const override { return inventory_; }
   Result<void> sample(std::vector<Reading>& out) override;
+  Result<void> sample_quickly(std::vector<Reading>& out) override;
 
  private:
   // A field that answered, and the channel that it feeds.
@@ -51,7 +53,10 @@ class Gpu final : public Source {
   void leave_out(std::string_view what, Return status);
   [[nodiscard]] Return field_status(Field field, Scope scope) const;
 
-  Return sample_fields(std::vector<Reading>& out);
+  // How the GPU fares is told with one reading of many within moments only.
+  enum class With { energy, quantities };
+  Result<void> sample_with(With with, std::vector<Reading>& out);
+  Return sample_fields(With with, std::vector<Reading>& out);
   Return sample_calls(std::vector<Reading>& out);
   Return sample_activity(std::vector<Reading>& out);
   void sample_processes(std::vector<Reading>& out);
@@ -74,6 +79,7 @@ class Gpu final : public Source {
   std::uint64_t last_process_sample_ = 0;  // µs since 1970
   std::vector<ProcessUtilization> process_samples_;
   std::vector<ProcessInfo> processes_;
+  std::optional<Quantities> quantities_;  // always there once it is open
 };
 
 }  // namespace everywatt::nvml

@@ -1,0 +1,105 @@
+#include "meter/gauges.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace everywatt {
+namespace {
+
+// Fast counters go round within such a time: a fall after it may be anything, and what was counted since is all that
+// is sure.
+constexpr Nanoseconds kLongestTurn = kSecond;
+
+double fastest_of(const QuantityChannel& channel) {
+  return channel.fastest > 0 ? channel.fastest : std::numeric_limits<double>::infinity();
+}
+
+}  // namespace
+
+Gauge::Gauge(QuantityChannel channel) : channel_{std::move(channel)}, counter_{channel_.range, fastest_of(channel_)} {}
+
+void Gauge::take(Nanoseconds time, std::uint64_t raw, Nanoseconds since) {
+  if (last_ && time <= last_->time) return;
+  least_ = last_ ? std::min(least_, raw) : raw;
+  most_ = last_ ? std::max(most_, raw) : raw;
+  if (channel_.kind == QuantityKind::tally) {
+    count(time, raw);
+  } else if (channel_.kind == QuantityKind::share) {
+    weigh(time - (last_ ? last_->time : since), static_cast<double>(raw));
+  } else if (last_) {
+    weigh(time - last_->time, (static_cast<double>(last_->raw) + static_cast<double>(raw)) / 2);
+  }
+  last_ = {time, raw};
+}
+
+void Gauge::weigh(Nanoseconds length, double raw) {
+  if (length > kLongestSilence) return;
+  sum_ += raw * static_cast<double>(length);
+  observed_ += length;
+}
+
+void Gauge::count(Nanoseconds time, std::uint64_t raw) {
+  CounterStep step = counter_.next(time, raw);
+  if (!last_) return;
+  const Nanoseconds length = time - last_->time;
+  const bool fell = raw < last_->raw;
+  if (fell && length > kLongestTurn) step = {CounterStep::Kind::reset, 0};
+  if (step.kind != CounterStep::Kind::reset) {
+    sum_ += static_cast<double>(step.delta);
+    observed_ += length;
+  } else if (fell && static_cast<double>(raw) <= fastest_of(channel_) * static_cast<double>(length) / 1e9) {
+    sum_ += static_cast<double>(raw);
+  }
+}
+
+double Gauge::in_units(double raw) const {
+  return raw * static_cast<double>(channel_.scale.numerator) / static_cast<double>(channel_.scale.denominator) / 1e6;
+}
+
+QuantityRecord Gauge::record() const {
+  QuantityRecord record{.name = channel_.name, .unit = channel_.unit};
+  record.observed = observed_;
+  record.reason = channel_.missing;
+  if (record.reason) return record;
+  const bool is_sum = channel_.kind == QuantityKind::tally || channel_.kind == QuantityKind::state;
+  if (!last_ || (is_sum && observed_ == 0)) {
+    record.reason = last_ ? "read once only" : "never read";
+  } else if (channel_.kind == QuantityKind::tally) {
+    record.total = in_units(sum_);
+  } else if (channel_.kind == QuantityKind::state) {
+    record.total = in_units(sum_ / 1e9);
+    record.is_sampled = true;
+  } else {
+    record.mean = in_units(observed_ > 0 ? sum_ / static_cast<double>(observed_) : static_cast<double>(last_->raw));
+    record.least = in_units(static_cast<double>(least_));
+    record.most = in_units(static_cast<double>(most_));
+  }
+  return record;
+}
+
+void Gauges::add_sources(std::span<const Inventory* const> inventories) {
+  for (const Inventory* inventory : inventories.subspan(sources_.size())) {
+    OfSource& source = sources_.emplace_back(OfSource{.channels = inventory->channels.size()});
+    for (const QuantityChannel& channel : inventory->quantities) source.gauges.emplace_back(channel);
+  }
+}
+
+bool Gauges::take(std::size_t source, Stamp stamp, const Reading& reading) {
+  OfSource& of = sources_[source];
+  if (!of.since) of.since = stamp.middle();
+  if (reading.channel < of.channels || reading.channel - of.channels >= of.gauges.size()) return false;
+  of.gauges[reading.channel - of.channels].take(stamp.middle(), reading.raw, *of.since);
+  return true;
+}
+
+std::vector<QuantityRecord> Gauges::records(std::string_view device) const {
+  std::vector<QuantityRecord> records;
+  for (const OfSource& source : sources_) {
+    for (const Gauge& gauge : source.gauges) {
+      if (gauge.channel().device == device) records.push_back(gauge.record());
+    }
+  }
+  return records;
+}
+
+}  // namespace everywatt

@@ -1,0 +1,94 @@
+// What one NVIDIA GPU tells beside its energy: clocks, temperatures, limits,
+// memory in use, why its clocks were held back, bytes over its links, and how
+// busy its parts were. What the driver or the GPU lacks is left out quantity by
+// quantity, each with its reason. Counts are read with
+// every reading, in one call with the energy's fields; the rest with every
+// tenth, since most of it takes a call of its own.
+#pragma once
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "sources/nvml_library.h"
+#include "sources/source.h"
+
+namespace everywatt::nvml {
+
+// The number in a field's value, whatever its type; what is negative is 0.
+std::uint64_t whole(const FieldValue& value);
+
+// What a field says when it is asked for alone: `value` is filled where it succeeds.
+Return read_field(const Functions& call, Device device, Field field, std::uint32_t scope, FieldValue& value);
+
+// Means of performance counters between two looks (Hopper and newer).
+class PerformanceMonitor {
+ public:
+  // None: `status` says why.
+  static std::optional<PerformanceMonitor> open(const std::shared_ptr<Library>& library, Device device, Return& status);
+
+  // One for each metric.
+  void add_channels(Inventory& inventory);
+  // Since the last call; the first one, and the first after a failure, gives nothing.
+  void sample(Device device, std::vector<Reading>& out);
+
+ private:
+  using Sample = std::unique_ptr<OpaqueGpmSample, Return (*)(GpmSample)>;
+  PerformanceMonitor(std::shared_ptr<Library> library, Sample last, Sample next)
+      : library_{std::move(library)}, last_{std::move(last)}, next_{std::move(next)} {}
+  void compare(std::vector<Reading>& out) const;
+
+  std::shared_ptr<Library> library_;
+  Sample last_;
+  Sample next_;
+  std::optional<Device> taken_of_;  // what `last_` holds is of this handle; none: it holds nothing
+  std::vector<std::uint32_t> channels_;
+};
+
+class Quantities {
+ public:
+  // Adds quantities of the inventory's first device, which is the driver's number `index`; its channels are complete.
+  Quantities(std::shared_ptr<Library> library, Device device, std::uint32_t index, Inventory& inventory);
+
+  // Another reading begins: what follows is of it.
+  void begin_reading();
+  // Appends the fields that are wanted with this reading.
+  void ask(std::vector<FieldValue>& fields) const;
+  // The same fields as they were answered, in their order. One that was not is missing this time.
+  void take(std::span<const FieldValue> fields, std::vector<Reading>& out) const;
+  // What is no field.
+  void sample(Device device, std::vector<Reading>& out);
+
+ private:
+  using Read = Return (*)(const Functions& call, Device device, std::uint64_t& value);
+  struct FieldChannel {
+    Field field;
+    std::uint32_t scope;
+    std::uint32_t channel;
+  };
+  struct CallChannel {
+    Read read;
+    std::uint32_t channel;
+  };
+  struct ReasonChannel {
+    bool (*holds)(std::uint64_t mask);
+    std::uint32_t channel;
+  };
+  void find_fields(Device device, Inventory& inventory);
+  void find_calls(Device device, Inventory& inventory);
+  void find_reasons(Device device, Inventory& inventory);
+  void find_performance(Device device, Inventory& inventory);
+
+  std::shared_ptr<Library> library_;
+  std::vector<FieldChannel> counts_;  // with every reading
+  std::vector<FieldChannel> gauges_;  // with every tenth, as all that follows
+  std::vector<CallChannel> calls_;
+  std::vector<ReasonChannel> reasons_;
+  std::optional<PerformanceMonitor> performance_;
+  int until_round_ = 0;  // readings
+  int stagger_;          // readings by which the second round comes later, so that not all GPUs have theirs at once
+  bool is_round_ = false;
+};
+
+}  // namespace everywatt::nvml

@@ -1,0 +1,224 @@
+// What the source of NVIDIA GPUs tells beside their energy, on the stand-in, in virtual time.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "sources/all_sources.h"
+#include "sources/source.h"
+#include "tests/lab/standin_under_test.h"
+
+namespace everywatt {
+namespace {
+
+using lab::StandIn;
+
+class NvmlSource : public ::testing::Test {
+ protected:
+  void open(const std::string& scenario) {
+    (void)standin_.load(scenario);
+    const auto kinds = all_sources();
+    const auto nvml = std::ranges::find(kinds, "nvml", &SourceKind::name);
+    Roots roots;
+    roots.nvml_library = EVERYWATT_NVML_STANDIN;
+    auto sources = (*nvml->find(roots))();
+    ASSERT_TRUE(sources) << sources.error().what;
+    source_ = std::move(sources->front());
+  }
+
+  // Ten a second from `from` on; the last raw value of each quantity that answered.
+  std::map<std::string, std::uint64_t> read(Nanoseconds from, int readings) {
+    std::map<std::string, std::uint64_t> values;
+    counts_.clear();
+    for (int i = 0; i < readings; ++i) {
+      standin_.at(from + i * kSecond / 10);
+      std::vector<Reading> out;
+      EXPECT_TRUE(source_->sample(out));
+      keep(out, values);
+    }
+    return values;
+  }
+  std::map<std::string, std::uint64_t> read_quickly(Nanoseconds at) {
+    std::map<std::string, std::uint64_t> values;
+    counts_.clear();
+    standin_.at(at);
+    std::vector<Reading> out;
+    EXPECT_TRUE(source_->sample_quickly(out));
+    EXPECT_FALSE(out.empty());
+    keep(out, values);
+    return values;
+  }
+
+  const QuantityChannel& quantity(std::string_view name) {
+    const auto& all = source_->inventory().quantities;
+    const auto found = std::ranges::find(all, name, &QuantityChannel::name);
+    EXPECT_EQ(std::ranges::count(all, name, &QuantityChannel::name), 1) << name;
+    static const QuantityChannel kNone{};
+    return found == all.end() ? kNone : *found;
+  }
+
+  StandIn standin_;
+  std::unique_ptr<Source> source_;
+  std::map<std::string, int> counts_;  // how often each was read
+
+ private:
+  void keep(const std::vector<Reading>& out, std::map<std::string, std::uint64_t>& values) {
+    const std::size_t channels = source_->inventory().channels.size();
+    for (const Reading& reading : out) {
+      if (reading.channel < channels) continue;
+      const std::string& name = source_->inventory().quantities.at(reading.channel - channels).name;
+      values[name] = reading.raw;
+      ++counts_[name];
+    }
+  }
+};
+
+constexpr const char* kHopper = R"(
+[[gpu]]
+name = "NVIDIA H100 80GB HBM3"
+watts = 300
+utilisation = 0.6
+temperature = 51
+memory_temperature = 63
+idle_clocks = [345, 340, 1593]
+busy_clocks = [1980, 1970, 2619]
+busy_pstate = 0
+held_back = { power_cap = 0.25, thermal = 0.5, software_thermal = 0.125 }
+pcie = { sent = 3.0e9, received = 1000 }
+nvlink = { sent = 1024000, received = 2048000 }
+gpm = { sm_occupancy = 0.4, tensor_utilisation = 0.3, memory_bandwidth = 0.2, fp64_utilisation = 0.1 }
+)";
+
+TEST_F(NvmlSource, TellsClocksTemperaturesLimitAndMemory) {
+  open(kHopper);
+  const auto values = read(kSecond, 1);
+  EXPECT_EQ(values.at("graphics_clock"), 1980u);
+  EXPECT_EQ(values.at("sm_clock"), 1970u);
+  EXPECT_EQ(values.at("memory_clock"), 2619u);
+  EXPECT_EQ(values.at("performance_state"), 0u);
+  EXPECT_EQ(values.at("temperature"), 51u);
+  EXPECT_EQ(values.at("memory_temperature"), 63u);
+  EXPECT_EQ(values.at("power_limit"), 700'000u);
+  EXPECT_TRUE(values.contains("memory_used"));
+  EXPECT_EQ(quantity("power_limit").unit, "watts");
+  EXPECT_EQ(quantity("power_limit").scale.numerator, 1000u);
+  EXPECT_EQ(quantity("temperature").device, source_->inventory().devices.front().id);
+}
+
+TEST_F(NvmlSource, CountsByCauseWhyTheClocksWereHeldBack) {
+  open(kHopper);
+  const auto before = read(kSecond, 1), after = read(5 * kSecond, 1);
+  EXPECT_NEAR(static_cast<double>(after.at("held_back_power_cap") - before.at("held_back_power_cap")), 1e9, 10);
+  EXPECT_NEAR(static_cast<double>(after.at("held_back_thermal") - before.at("held_back_thermal")), 2e9, 10);
+  EXPECT_NEAR(static_cast<double>(after.at("held_back_software_thermal") - before.at("held_back_software_thermal")),
+              5e8, 10);
+  EXPECT_EQ(after.at("held_back_power_brake"), 0u);
+  EXPECT_EQ(quantity("held_back_power_cap").kind, QuantityKind::tally);
+}
+
+TEST_F(NvmlSource, CountsBytesAndSaysWhereTheyGoRound) {
+  open(kHopper);
+  const auto values = read(2 * kSecond, 1);
+  EXPECT_EQ(values.at("pcie_sent"), 6'000'000'000u % (std::uint64_t{1} << 32));
+  EXPECT_EQ(values.at("pcie_received"), 2000u);
+  EXPECT_EQ(quantity("pcie_sent").range, 0xffffffffu);
+  EXPECT_EQ(values.at("nvlink_sent"), 2000u);  // KiB
+  EXPECT_EQ(quantity("nvlink_received").scale.numerator, 1024u * 1'000'000u);
+}
+
+TEST_F(NvmlSource, OnBlackwellNvlinkIsCountedInBytes) {
+  open("[[gpu]]\nname = \"NVIDIA B200\"\nwatts = 300\nnvlink = { sent = 1024000, received = 2048000 }\n");
+  EXPECT_EQ(read(2 * kSecond, 1).at("nvlink_sent"), 2'048'000u);
+  EXPECT_EQ(quantity("nvlink_sent").scale.numerator, 1'000'000u);
+}
+
+TEST_F(NvmlSource, ComparesPerformanceCountersOfTheLastTwoRounds) {
+  open(kHopper);
+  EXPECT_FALSE(read(kSecond, 10).contains("sm_utilisation"));
+  const auto values = read(2 * kSecond, 1);
+  EXPECT_EQ(values.at("sm_utilisation"), 600'000u);
+  EXPECT_EQ(values.at("sm_occupancy"), 400'000u);
+  EXPECT_EQ(values.at("tensor_utilisation"), 300'000u);
+  EXPECT_EQ(values.at("memory_bandwidth_utilisation"), 200'000u);
+  EXPECT_EQ(values.at("fp64_utilisation"), 100'000u);
+  EXPECT_EQ(quantity("sm_utilisation").kind, QuantityKind::share);
+}
+
+TEST_F(NvmlSource, ReadsCountsWithEveryReadingAndTheRestWithEveryTenthAndNeitherInAHunt) {
+  open(kHopper);
+  (void)read(kSecond, 40);
+  EXPECT_EQ(counts_["pcie_sent"], 40);
+  EXPECT_EQ(counts_["held_back_power_cap"], 40);
+  EXPECT_EQ(counts_["sm_clock"], 4);
+  EXPECT_EQ(counts_["memory_temperature"], 4);
+  EXPECT_EQ(counts_["sm_occupancy"], 3);
+  for (int i = 0; i < 22; ++i) EXPECT_TRUE(read_quickly(5 * kSecond + i * 5 * kMillisecond).empty());
+  (void)read(6 * kSecond, 10);
+  EXPECT_EQ(counts_["sm_clock"], 1);
+}
+
+TEST_F(NvmlSource, WithoutCountersLooksAtTheReasonsOfTheMoment) {
+  open(std::string{kHopper} +
+       "[[defect]]\nkind = \"answers\"\nstatus = \"not_supported\"\ncalls = [\"field 74\", \"field 75\", \"field 77\", "
+       "\"field 269\", \"field 270\", \"field 271\"]\n");
+  const auto values = read(kSecond, 1);
+  EXPECT_EQ(values.at("held_back_power_cap"), 1u);
+  EXPECT_EQ(values.at("held_back_thermal"), 1u);
+  EXPECT_EQ(values.at("held_back_hardware_thermal"), 0u);
+  EXPECT_EQ(quantity("held_back_power_cap").kind, QuantityKind::state);
+  EXPECT_EQ(quantity("held_back_sync_boost").kind, QuantityKind::tally);
+  EXPECT_EQ(quantity("held_back_board_limit").missing, "not supported");
+}
+
+TEST_F(NvmlSource, WithoutFieldsTheLimitIsACall) {
+  open(std::string{kHopper} + "[[defect]]\nkind = \"missing\"\ncalls = [\"nvmlDeviceGetFieldValues\"]\n");
+  const auto values = read(kSecond, 1);
+  EXPECT_EQ(values.at("power_limit"), 700'000u);
+  EXPECT_EQ(values.at("held_back_power_cap"), 1u);
+  EXPECT_EQ(quantity("pcie_sent").missing, "not supported");
+  EXPECT_EQ(quantity("memory_temperature").missing, "not supported");
+}
+
+TEST_F(NvmlSource, WhatAKeplerHasNotIsMissingOneByOne) {
+  open("[[gpu]]\nname = \"Tesla K40m\"\nwatts = 90\n");
+  const auto values = read(kSecond, 11);
+  EXPECT_EQ(values.at("temperature"), 40u);
+  for (const char* name : {"memory_temperature", "pcie_sent", "nvlink_received", "sm_occupancy", "fp16_utilisation"}) {
+    EXPECT_EQ(quantity(name).missing, "not supported") << name;
+    EXPECT_FALSE(values.contains(name)) << name;
+  }
+}
+
+TEST_F(NvmlSource, WhoMayNotLookAtPerformanceCountersIsToldSo) {
+  open(std::string{kHopper} +
+       "[[defect]]\nkind = \"answers\"\nstatus = \"no_permission\"\ncalls = [\"nvmlGpmSampleGet\"]\n");
+  EXPECT_EQ(quantity("sm_occupancy").missing, "no permission");
+  EXPECT_FALSE(read(kSecond, 11).contains("sm_occupancy"));
+}
+
+TEST_F(NvmlSource, AQuantityThatFailsLaterIsMissingThatTimeAndNoError) {
+  open(std::string{kHopper} +
+       "[[defect]]\nkind = \"answers\"\nstatus = \"unknown\"\nfrom_s = 2\nto_s = 4\n"
+       "calls = [\"field 82\", \"field 197\", \"nvmlDeviceGetTemperature\", \"nvmlGpmSampleGet\"]\n");
+  EXPECT_TRUE(read(kSecond, 10).contains("temperature"));
+  const auto meanwhile = read(2 * kSecond, 20);
+  EXPECT_TRUE(meanwhile.contains("sm_clock") && meanwhile.contains("pcie_received"));
+  EXPECT_FALSE(meanwhile.contains("temperature") || meanwhile.contains("pcie_sent") ||
+               meanwhile.contains("memory_temperature") || meanwhile.contains("sm_occupancy"));
+  const auto after = read(4 * kSecond, 11);
+  EXPECT_TRUE(after.contains("temperature") && after.contains("pcie_sent") && after.contains("sm_occupancy"));
+}
+
+TEST_F(NvmlSource, ALostGpuIsAskedForNothingElseAndComesBack) {
+  open(std::string{kHopper} + "[[defect]]\nkind = \"answers\"\nstatus = \"gpu_is_lost\"\nfrom_s = 2\nto_s = 3\n");
+  (void)read(kSecond, 10);
+  standin_.at(2 * kSecond + 1);
+  std::vector<Reading> out;
+  EXPECT_FALSE(source_->sample(out));
+  EXPECT_TRUE(out.empty());
+  EXPECT_TRUE(read(4 * kSecond, 20).contains("sm_occupancy"));
+}
+
+}  // namespace
+}  // namespace everywatt

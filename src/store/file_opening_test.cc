@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/run_rows.h"
 #include "store/schema.h"
 #include "store/store_fixture.h"
 
 namespace everywatt {
 namespace {
 
+using testing::device_named;
 using ::testing::HasSubstr;
 using testing::must;
 using testing::run_named;
@@ -154,6 +156,40 @@ TEST(Versions, AnOlderFileKeepsItsRunsOnTheWayUp) {
   must(migrate(db, steps));  // and stays there
 }
 
+// A ledger as the first version left it.
+void make_first_version(const std::filesystem::path& path) {
+  {
+    const auto store = must(open_store(path, {.form = StoreForm::one_file}));
+    must(store->put_run(run_named("r1")));
+    must(store->append("r1", {.devices = {device_named("gpu:0")}}));
+    must(store->commit());
+  }
+  Connection db = must(Connection::open(path, Connection::Access::read_write));
+  must(db.execute("DROP TABLE quantity; PRAGMA user_version = 1; PRAGMA journal_mode = DELETE"));
+}
+
+TEST(Versions, ALedgerFromBeforeQuantitiesGetsTheirTable) {
+  testing::StorePlaceFixture place;
+  make_first_version(place.path());
+  const auto store = must(place.open());
+  EXPECT_EQ(version_of(place.path()), 2);
+  EXPECT_TRUE(must(store->read("r1")).devices.at(0).quantities.empty());
+  DeviceRecord gpu = device_named("gpu:0");
+  gpu.quantities = {{.name = "temperature", .unit = "celsius", .mean = 41}};
+  must(store->append("r1", {.devices = {gpu}}));
+  must(store->commit());
+  EXPECT_EQ(must(store->read("r1")).devices.at(0).quantities, gpu.quantities);
+}
+
+TEST(Versions, AnOlderFileThatMayOnlyBeReadIsReadAndLeftAlone) {
+  testing::StorePlaceFixture place;
+  make_first_version(place.path());
+  Connection db = must(Connection::open(place.path(), Connection::Access::read_only));
+  must(migrate(db, migrations()));
+  EXPECT_EQ(must(read_run(db, "r1")).devices.size(), 1u);
+  EXPECT_EQ(version_of(place.path()), 1);
+}
+
 TEST(Versions, AStepThatFailsLeavesTheFileAsItWas) {
   testing::StorePlaceFixture place;
   must(place.open());
@@ -175,7 +211,7 @@ TEST(Versions, ANewerFileIsRefusedInOneLineAndLeftAlone) {
   const auto store = place.open();
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, Errc::io);
-  EXPECT_THAT(store.error().what, HasSubstr("newer everywatt (format 99, this one knows 1)"));
+  EXPECT_THAT(store.error().what, HasSubstr("newer everywatt (format 99, this one knows 2)"));
   EXPECT_EQ(store.error().what.find('\n'), std::string::npos);
   EXPECT_EQ(version_of(place.path()), 99);
   EXPECT_TRUE(set_aside_in(place.folder()).empty());

@@ -11,7 +11,9 @@ void PendingRun::take(const RunDelta& delta) {
     if (same == devices.end()) {
       devices.push_back(record);
     } else {
+      std::vector<QuantityRecord> quantities = std::move(same->quantities);
       *same = record;
+      if (same->quantities.empty()) same->quantities = std::move(quantities);
     }
   }
   for (const Entry& entry : delta.entries) {

@@ -120,6 +120,29 @@ Result<void> read_entries(Connection& db, std::int64_t run, RunRecord& record) {
   });
 }
 
+Result<void> read_quantities(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query, db.query("SELECT d.text, n.text, unit, mean, least, most, total, sampled, observed_ns, reason "
+                            "FROM quantity AS q JOIN name AS d ON d.run = q.run AND d.number = q.device "
+                            "JOIN name AS n ON n.run = q.run AND n.number = q.name "
+                            "WHERE q.run = ? ORDER BY q.device, q.name",
+                            run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    const auto device = std::ranges::find(record.devices, row.view(0),
+                                          [](const DeviceRecord& d) -> std::string_view { return d.device.id; });
+    if (device == record.devices.end()) return {};
+    device->quantities.push_back({.name = row.text(1),
+                                  .unit = row.text(2),
+                                  .mean = row.maybe_real(3),
+                                  .least = row.maybe_real(4),
+                                  .most = row.maybe_real(5),
+                                  .total = row.maybe_real(6),
+                                  .is_sampled = row.i64(7) != 0,
+                                  .observed = row.i64(8),
+                                  .reason = row.maybe_text(9)});
+    return {};
+  });
+}
+
 Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
                               "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
@@ -131,6 +154,7 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
     record.devices.push_back(std::move(device));
     return {};
   }));
+  CHECK(read_quantities(db, run, record));
   CHECK(read_entries(db, run, record));
   TRY(Query phases, db.query("SELECT text, count, duration_ns FROM phase "
                              "JOIN name ON name.run = phase.run AND number = name WHERE phase.run = ? ORDER BY name",

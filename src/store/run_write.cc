@@ -23,6 +23,24 @@ Result<void> put_device(Connection& db, NameNumbers& names, std::int64_t run, co
       record.busy_time, record.reserved_time, record.utilisation_known, fact_text(record.flags), record.reason);
 }
 
+// A row that says what it said is not written again.
+Result<void> put_quantities(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
+  TRY(const std::int64_t device, names.number(db, run, record.device.id));
+  for (const QuantityRecord& quantity : record.quantities) {
+    TRY(const std::int64_t name, names.number(db, run, quantity.name));
+    CHECK(
+        db.run("INSERT INTO quantity (run, device, name, unit, mean, least, most, total, sampled, observed_ns, reason) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET (unit, mean, least, most, total, "
+               "sampled, observed_ns, reason) = (excluded.unit, excluded.mean, excluded.least, excluded.most, "
+               "excluded.total, excluded.sampled, excluded.observed_ns, excluded.reason) WHERE (mean, least, most, "
+               "total, sampled, observed_ns, reason) IS NOT (excluded.mean, excluded.least, excluded.most, "
+               "excluded.total, excluded.sampled, excluded.observed_ns, excluded.reason)",
+               run, device, name, quantity.unit, quantity.mean, quantity.least, quantity.most, quantity.total,
+               quantity.is_sampled, quantity.observed, quantity.reason));
+  }
+  return {};
+}
+
 // With the same values in the same places.
 struct RunStatements {
   std::string update, insert;
@@ -113,7 +131,10 @@ Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds rec
 }
 
 Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run, const PendingRun& pending) {
-  for (const DeviceRecord& record : pending.devices) CHECK(put_device(db, names, run, record));
+  for (const DeviceRecord& record : pending.devices) {
+    CHECK(put_device(db, names, run, record));
+    CHECK(put_quantities(db, names, run, record));
+  }
   if (pending.clears_entries) {
     CHECK(db.run("DELETE FROM entry WHERE run = ?", run));
     CHECK(db.run("DELETE FROM device_sum WHERE run = ?", run));

@@ -78,6 +78,10 @@ std::optional<std::int64_t> Query::maybe_i64(int column) const {
   return null(column) ? std::nullopt : std::optional{i64(column)};
 }
 
+std::optional<double> Query::maybe_real(int column) const {
+  return null(column) ? std::nullopt : std::optional{real(column)};
+}
+
 std::optional<std::string> Query::maybe_text(int column) const {
   return null(column) ? std::nullopt : std::optional{text(column)};
 }

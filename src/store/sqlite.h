@@ -49,6 +49,7 @@ class Query {
   [[nodiscard]] std::string_view view(int column) const;
   [[nodiscard]] std::string text(int column) const { return std::string{view(column)}; }
   [[nodiscard]] std::optional<std::int64_t> maybe_i64(int column) const;
+  [[nodiscard]] std::optional<double> maybe_real(int column) const;
   [[nodiscard]] std::optional<std::string> maybe_text(int column) const;
 
   void bind(int index, std::int64_t value);

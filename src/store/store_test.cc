@@ -134,6 +134,30 @@ TEST_P(AnyStore, GivesBackEveryFactOfADevice) {
   EXPECT_EQ(devices[1].reason, "no sensor");
 }
 
+TEST_P(AnyStore, KeepsHowADeviceFaredUntilItIsToldAnew) {
+  DeviceRecord gpu = device_named("gpu:GPU-1");
+  gpu.quantities = {
+      {.name = "sm_clock", .unit = "mhz", .mean = 1500.5, .least = 345, .most = 1980, .observed = kSecond},
+      {.name = "held_back_power_cap", .unit = "seconds", .total = 0, .is_sampled = true, .observed = 2 * kSecond},
+      {.name = "memory_temperature", .unit = "celsius", .reason = "not supported"}};
+  const auto store = open();
+  must(store->put_run(run_named("r1")));
+  must(store->append("r1", {.devices = {gpu, device_named("package:0")}}));
+  must(store->append("r1", {.devices = {device_named("gpu:GPU-1")}}));  // in one commit …
+  must(store->commit());
+  must(store->append("r1", {.devices = {device_named("gpu:GPU-1")}}));  // … and in the next
+  must(store->commit());
+  EXPECT_EQ(must(open()->read("r1")).devices.at(0).quantities, gpu.quantities);
+  EXPECT_TRUE(must(open()->read("r1")).devices.at(1).quantities.empty());
+
+  gpu.quantities[0].mean = 1501;
+  gpu.quantities[1].total = std::nullopt;
+  gpu.quantities[1].reason = "never read";
+  must(store->append("r1", {.devices = {gpu}}));
+  must(store->commit());
+  EXPECT_EQ(must(open()->read("r1")).devices.at(0).quantities, gpu.quantities);
+}
+
 TEST_P(AnyStore, AddsEntriesUpAndReplacesDevicesAndPhases) {
   const auto store = open();
   must(store->put_run(run_named("r1")));

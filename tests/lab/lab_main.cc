@@ -1,8 +1,10 @@
 // everywatt-lab [--truth FILE] [--keep] SCENARIO -- COMMAND…
+// everywatt-lab --between FROM TO SCENARIO
 //
 // Runs a command on a machine that is not there: /sys, /proc and NVIDIA's library
 // are those of a scenario (docs/formats/lab.md). The command's exit status is
-// ours; what the devices truly used goes into the truth file.
+// ours; what the devices truly used goes into the truth file. Between two times, in
+// seconds of the scenario, that needs no command and is printed.
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,12 +15,14 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <thread>
 
+#include "base/text.h"
 #include "tests/lab/machine_tree.h"
 #include "tests/lab/symbols.h"
 #include "tests/lab/truth.h"
@@ -30,14 +34,24 @@ namespace fs = std::filesystem;
 
 constexpr int kMisuse = 2;
 constexpr std::chrono::milliseconds kStep{4};
-constexpr const char* kUsage = "usage: everywatt-lab [--truth FILE] [--keep] SCENARIO -- COMMAND…\n";
+constexpr const char* kUsage =
+    "usage: everywatt-lab [--truth FILE] [--keep] SCENARIO -- COMMAND…\n"
+    "       everywatt-lab --between FROM_S TO_S SCENARIO\n";
 
 struct Arguments {
   std::optional<fs::path> truth = {};
   bool keep = false;
+  std::optional<Interval> between = {};  // no command then
   fs::path scenario = {};
   std::vector<char*> command = {};  // ends with a null pointer, as execvp wants it
 };
+
+std::optional<Interval> parse_between(const char* from_s, const char* to_s) {
+  const auto from = parse_double(from_s);
+  const auto to = parse_double(to_s);
+  if (!from || !to || !(*from <= *to)) return std::nullopt;
+  return Interval{std::llround(*from * 1e9), std::llround(*to * 1e9)};
+}
 
 std::optional<Arguments> parse(std::span<char*> words) {
   Arguments arguments;
@@ -48,11 +62,19 @@ std::optional<Arguments> parse(std::span<char*> words) {
       arguments.keep = true;
     } else if (word == "--truth" && i + 1 < words.size()) {
       arguments.truth = words[++i];
+    } else if (word == "--between" && i + 2 < words.size()) {
+      arguments.between = parse_between(words[i + 1], words[i + 2]);
+      if (!arguments.between) return std::nullopt;
+      i += 2;
     } else if (!word.starts_with("-") && arguments.scenario.empty()) {
       arguments.scenario = word;
     } else {
       return std::nullopt;
     }
+  }
+  if (arguments.between) {
+    const bool is_whole = !arguments.truth && !arguments.scenario.empty() && i == words.size();
+    return is_whole ? std::optional{std::move(arguments)} : std::nullopt;
   }
   if (arguments.scenario.empty() || i + 1 >= words.size()) return std::nullopt;
   arguments.command.assign(words.begin() + static_cast<std::ptrdiff_t>(i) + 1, words.end());
@@ -151,18 +173,28 @@ nlohmann::ordered_json json_of(const Instant& instant) {
   return {{"monotonic_ns", instant.steady}, {"wall_ns", instant.wall}};
 }
 
-std::string truth_text(const Arguments& arguments, const Scenario& scenario, const Instant& start, const Instant& end) {
+nlohmann::ordered_json json_of(const AccountsTruth::Part& part) {
+  return {{"idle_joules", part.idle / joule}, {"active_joules", part.active / joule}};
+}
+
+nlohmann::ordered_json json_of(const DeviceTruth& device) {
+  nlohmann::ordered_json entry = {
+      {"joules", device.total / joule}, {"idle_joules", device.idle / joule}, {"busy_joules", device.busy / joule}};
+  for (const auto& [process, energy] : device.processes) entry["processes"][process] = energy / joule;
+  if (!device.accounts) return entry;
+  auto& accounts = entry["accounts"] = json_of(device.accounts->whole);
+  for (const auto& [process, part] : device.accounts->processes) accounts["processes"][process] = json_of(part);
+  return entry;
+}
+
+std::string truth_text(const Arguments& arguments, const Scenario& scenario, const nlohmann::ordered_json& from,
+                       const nlohmann::ordered_json& to, const Interval& between) {
   nlohmann::ordered_json devices = nlohmann::ordered_json::object();
-  for (const DeviceTruth& device : truth_of(scenario, 0, end.steady - start.steady)) {
-    auto& entry = devices[device.id];
-    entry = {
-        {"joules", device.total / joule}, {"idle_joules", device.idle / joule}, {"busy_joules", device.busy / joule}};
-    for (const auto& [process, energy] : device.processes) entry["processes"][process] = energy / joule;
-  }
+  for (const DeviceTruth& device : truth_of(scenario, between.from, between.to)) devices[device.id] = json_of(device);
   const nlohmann::ordered_json truth = {{"schema", "everywatt.lab-truth/1"},
                                         {"scenario", arguments.scenario.string()},
-                                        {"start", json_of(start)},
-                                        {"end", json_of(end)},
+                                        {"start", from},
+                                        {"end", to},
                                         {"devices", std::move(devices)}};
   return truth.dump(2) + "\n";
 }
@@ -182,12 +214,22 @@ Result<int> run_on(const Arguments& arguments, const Scenario& scenario, const f
   is_over = true;
   mover.join();
   tree.forget_presence();
-  if (arguments.truth) CHECK(write_text(*arguments.truth, truth_text(arguments, scenario, start, end)));
+  if (!arguments.truth) return status;
+  const Interval life{0, end.steady - start.steady};
+  CHECK(write_text(*arguments.truth, truth_text(arguments, scenario, json_of(start), json_of(end), life)));
   return status;
 }
 
 Result<int> run(const Arguments& arguments) {
   TRY(const Scenario scenario, read_scenario(arguments.scenario));
+  if (const auto between = arguments.between) {
+    const auto seconds = [](Nanoseconds at) {
+      return nlohmann::ordered_json::object({{"seconds", static_cast<double>(at) * 1e-9}});
+    };
+    const auto text = truth_text(arguments, scenario, seconds(between->from), seconds(between->to), *between);
+    std::fputs(text.c_str(), stdout);
+    return 0;
+  }
   std::string name = (fs::temp_directory_path() / "everywatt-lab-XXXXXX").string();
   if (!::mkdtemp(name.data())) return fail_errno(errno, "make the folder " + name);
   auto status = run_on(arguments, scenario, name);

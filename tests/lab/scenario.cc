@@ -120,7 +120,10 @@ Power parse_idle(Table& table, const PowerShape& power, std::string_view key) {
 
 std::string name_of(const Pid& pid) {
   if (pid.kind == Pid::Kind::number) return std::to_string(pid.number);
-  return pid.kind == Pid::Kind::job ? "job" : "job-child";
+  if (pid.kind == Pid::Kind::job_child) return "job-child";
+  std::string name = "job";
+  for (const std::size_t child : pid.path) name += "/" + std::to_string(child);
+  return name;
 }
 
 PowerShape Gpu::true_power() const {

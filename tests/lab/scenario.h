@@ -19,14 +19,16 @@
 
 namespace everywatt::lab {
 
-// Whose process it is: a number, or the command that the lab starts, or that one's first child.
+// Whose process it is: a number, the command that the lab starts, that one's first
+// child, or one deeper below it.
 struct Pid {
-  enum class Kind { number, job, job_child };
+  enum class Kind { number, job, job_child, descendant };
   Kind kind = Kind::job;
   std::uint32_t number = 0;
+  std::vector<std::size_t> path = {};  // of a descendant: {2, 1} is the first child of the job's second
   bool operator==(const Pid&) const = default;
 };
-std::string name_of(const Pid& pid);  // "4711", "job", "job-child"
+std::string name_of(const Pid& pid);  // "4711", "job", "job-child", "job/2/1"
 
 // A process that has a context on a GPU.
 struct Process {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
+#include "base/text.h"
 #include "tests/lab/scenario_parse.h"
 #include "tests/lab/usual_gpus.h"
 #include "tests/lab/words.h"
@@ -80,13 +82,20 @@ std::optional<Meters> parse_scope(Table& gpu, std::string_view key, const Meters
 }
 
 Pid parse_pid(Table& table) {
+  constexpr const char* kExpected = "a number, \"job\", \"job-child\" or \"job/2/1\"";
   if (!table.holds_text("pid")) {
-    if (!table.has("pid")) table.refuse("", "a process needs its pid: a number, \"job\" or \"job-child\"");
+    if (!table.has("pid")) table.refuse("", std::string{"a process needs its pid: "} + kExpected);
     return {.kind = Pid::Kind::number, .number = static_cast<std::uint32_t>(table.whole("pid", 0))};
   }
   const std::string name = table.text("pid", "");
-  if (name != "job" && name != "job-child") table.refuse("pid", "expected a number, \"job\" or \"job-child\"");
-  return {.kind = name == "job" ? Pid::Kind::job : Pid::Kind::job_child};
+  if (name == "job") return {.kind = Pid::Kind::job};
+  if (name == "job-child") return {.kind = Pid::Kind::job_child};
+  const auto words = split(name, '/');
+  Pid pid{.kind = Pid::Kind::descendant};
+  for (const std::string_view word : std::span{words}.subspan(1)) pid.path.push_back(parse_u64(word).value_or(0));
+  if (words.front() != "job" || pid.path.empty() || std::ranges::find(pid.path, 0u) != pid.path.end())
+    table.refuse("pid", std::string{"expected "} + kExpected);
+  return pid;
 }
 
 void parse_instance(Table& table, Gpu& gpu) {

@@ -63,6 +63,20 @@ TEST(Scenario, SensorsMayBeTakenAwayOrChanged) {
   EXPECT_EQ(meters.instant->dropouts, (std::vector<Interval>{{kSecond, 2 * kSecond}}));
 }
 
+TEST(Scenario, AProcessIsNamedByItsWayDownFromTheJob) {
+  const auto pid_named = [](const std::string& name) {
+    return parsed("[[gpu]]\nwatts = 1\n[[gpu.process]]\npid = " + name + "\n").gpus.at(0).processes.at(0).pid;
+  };
+  EXPECT_EQ(pid_named("\"job/2/1\"").path, (std::vector<std::size_t>{2, 1}));
+  for (const char* name : {"job", "job-child", "job/1", "job/12/3"})
+    EXPECT_EQ(name_of(pid_named("\"" + std::string{name} + "\"")), name);
+  EXPECT_EQ(name_of(pid_named("4711")), "4711");
+  for (const char* name : {"job/", "job/0", "job/x", "jobs/1", "/1", "child"})
+    EXPECT_THAT(refusal("[[gpu]]\nwatts = 1\n[[gpu.process]]\npid = \"" + std::string{name} + "\"\n"),
+                HasSubstr("pid: expected a number, \"job\""))
+        << name;
+}
+
 TEST(Scenario, ARefusalNamesPlaceAndRemedy) {
   EXPECT_THAT(refusal("[[gpu]]\nname = \"x\"\n"), StartsWith("test.toml:1: a gpu needs its true power"));
   EXPECT_THAT(refusal("[[gpu]]\nwatts = 100\nwats = 3\n"), StartsWith("test.toml:3: wats: no such key"));
@@ -113,6 +127,58 @@ TEST(Truth, ProcessesShareWhatIsAboveIdle) {
   EXPECT_NEAR(truth[0].busy / joule, 4 * 345 + 4 * 225, 1e-6);
   EXPECT_NEAR(truth[0].processes.at("job-child") / joule, 0.6 * (4 * 345 + 4 * 225), 1e-6);
   EXPECT_NEAR(truth[0].processes.at("4711") / joule, 0.4 * 4 * 345, 1e-6);
+}
+
+TEST(Truth, IdleIsTheFloorForTheTimeWithoutWork) {
+  // 300 W at half load: 80 W of floor for half of the time, and 20 W of context with it.
+  const Scenario scenario = parsed(
+      "[[gpu]]\nwatts = 300\nidle_watts = 80\ncontext_watts = 20\nutilisation = 0.5\n[[gpu.process]]\npid = 1\n");
+  const auto accounts = truth_of(scenario, 0, 10 * kSecond)[0].accounts;
+  ASSERT_TRUE(accounts);
+  EXPECT_NEAR(accounts->whole.idle / joule, 10 * 0.5 * (80 + 20), 1e-6);
+  EXPECT_NEAR(accounts->whole.active / joule, 10 * (320 - 50), 1e-6);
+  EXPECT_NEAR(accounts->processes.at("1").idle / joule, 500, 1e-6);
+}
+
+TEST(Truth, WhereNobodyWorksAllIsIdle) {
+  const Scenario scenario = parsed(
+      "[[gpu]]\nwatts = { low = 150, high = 550, period_s = 1 }\nidle_watts = 90\n"
+      "utilisation = { low = 0, high = 1, period_s = 1 }\n");
+  const auto accounts = truth_of(scenario, 0, 10 * kSecond)[0].accounts;
+  EXPECT_NEAR(accounts->whole.idle / joule, 5 * 150, 1e-6);
+  EXPECT_NEAR(accounts->whole.active / joule, 5 * 550, 1e-6);
+  EXPECT_TRUE(accounts->processes.empty());
+}
+
+TEST(Truth, IdleGoesEvenlyToThoseThatHoldAContextAndWorkByShare) {
+  const Scenario scenario = parsed(
+      "[[gpu]]\nwatts = 200\nidle_watts = 100\nutilisation = 0.5\n"
+      "[[gpu.process]]\npid = 1\nfrom_s = 1\nto_s = 3\nshare = 0.6\n"
+      "[[gpu.process]]\npid = 2\nfrom_s = 2\nto_s = 4\nshare = 0.2\n");
+  const auto accounts = truth_of(scenario, 0, 5 * kSecond)[0].accounts;
+  EXPECT_NEAR(accounts->whole.idle / joule, 5 * 50, 1e-6);
+  const auto& parts = accounts->processes;
+  EXPECT_NEAR(parts.at("1").idle / joule, 50 + 25, 1e-6);
+  EXPECT_NEAR(parts.at("2").idle / joule, 25 + 50, 1e-6);
+  EXPECT_NEAR(parts.at("1").active / joule, 150 + 0.75 * 150, 1e-6);
+  EXPECT_NEAR(parts.at("2").active / joule, 0.25 * 150 + 150, 1e-6);
+}
+
+TEST(Truth, IdleIsNeverMoreThanWhatWasDrawn) {
+  const Scenario scenario = parsed(
+      "[[gpu]]\nwatts = 100\nidle_watts = 100\ncontext_watts = 0\nutilisation = 0.1\n"
+      "[[package]]\nwatts = 60\nidle_watts = 60\nutilisation = 0.25\ndram_watts = 8\n");
+  const auto truth = truth_of(scenario, 0, 2 * kSecond);
+  EXPECT_NEAR(truth[0].accounts->whole.idle / joule, 2 * 90, 1e-6);
+  EXPECT_NEAR(truth[1].accounts->whole.idle / joule, 2 * 45, 1e-6);
+  EXPECT_NEAR(truth[2].accounts->whole.idle / joule, 2 * 6, 1e-6);
+}
+
+TEST(Truth, AModuleHasNoAccountsOfItsOwn) {
+  const auto truth =
+      truth_of(parsed("[[gpu]]\nname = \"NVIDIA GH200 120GB\"\nwatts = 200\nmodule = { watts = 450 }\n"), 0, kSecond);
+  EXPECT_EQ(truth[1].id, "module:" + truth[0].id.substr(4));
+  EXPECT_FALSE(truth[1].accounts);
 }
 
 TEST(Truth, PackagesAndTheirMemoryAreDevices) {

@@ -81,11 +81,21 @@ bool concerns(const Defect& defect, std::string_view call, std::uint32_t gpu, Na
 
 bool is_alive(pid_t pid) { return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM); }
 
-pid_t first_child(pid_t pid) {
+// Counted from 1, in the order in which they began; 0: it has not so many.
+pid_t child_of(pid_t pid, std::size_t number) {
   std::ifstream file{"/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children"};
   pid_t child = 0;
-  file >> child;
+  for (std::size_t i = 0; i < number; ++i) {
+    if (!(file >> child)) return 0;
+  }
   return child;
+}
+
+pid_t descendant_of(pid_t pid, const std::vector<std::size_t>& path) {
+  for (const std::size_t number : path) {
+    if (pid > 0) pid = child_of(pid, number);
+  }
+  return pid;
 }
 
 }  // namespace
@@ -275,13 +285,16 @@ Return State::on_device(nvml::Device device, std::string_view call, const std::f
 
 pid_t State::resolve(const Pid& pid) {
   if (pid.kind == Pid::Kind::number) return static_cast<pid_t>(pid.number);
-  const bool is_job = pid.kind == Pid::Kind::job;
-  std::unique_lock lock{mutex_};
-  if (job_) return is_job ? job_->first : job_->second;
-  lock.unlock();
-  const auto job = static_cast<pid_t>(parse_i64(environment("EVERYWATT_LAB_JOB")).value_or(0));
+  const std::lock_guard lock{mutex_};
+  if (job_ && pid.kind == Pid::Kind::job_child) return job_->second;
+  const auto job = job_ ? job_->first : static_cast<pid_t>(parse_i64(environment("EVERYWATT_LAB_JOB")).value_or(0));
+  if (pid.kind == Pid::Kind::job) return job_ || is_alive(job) ? job : 0;
   if (!is_alive(job)) return 0;
-  return is_job ? job : first_child(job);
+  if (pid.kind == Pid::Kind::job_child) return child_of(job, 1);
+  // Once found it is that one: when a brother of it ends the numbers of the younger move.
+  pid_t& found = found_[pid.path];
+  if (found == 0) found = descendant_of(job, pid.path);
+  return is_alive(found) ? found : 0;
 }
 
 Return copy_text(std::string_view text, char* into, std::uint32_t size) {

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -92,6 +93,7 @@ class State {
   unsigned users_ = 0;
   Nanoseconds initialised_at_ = 0;
   std::optional<std::pair<pid_t, pid_t>> job_ = {};
+  std::map<std::vector<std::size_t>, pid_t> found_ = {};  // descendants of the job, by their path
 };
 
 State& state();

@@ -1,5 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cmath>
@@ -163,6 +167,69 @@ TEST(StandIn, TheJobIsWhoTheTestSays) {
   count = 2;
   ASSERT_EQ(nvml.call.compute_processes(nvml.gpu(0), &count, infos.data()), Return::success);
   EXPECT_EQ(infos[0].pid, 101u);
+}
+
+// A process that lives until it is told to end, with children that do the same.
+struct Family {
+  explicit Family(int children) {
+    pid = ::fork();
+    if (pid != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i = 0; i < children; ++i) {
+      if (::fork() != 0) continue;
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      break;
+    }
+    for (;;) ::pause();
+  }
+  Family(const Family&) = delete;
+  ~Family() { end(); }
+  void end() {
+    if (pid <= 0) return;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    pid = 0;
+  }
+
+  pid_t pid = 0;
+};
+
+std::vector<std::uint32_t> processes_of(StandIn& nvml) {
+  std::array<nvml::ProcessInfo, 4> infos{};
+  std::uint32_t count = infos.size();
+  EXPECT_EQ(nvml.call.compute_processes(nvml.gpu(0), &count, infos.data()), Return::success);
+  std::vector<std::uint32_t> pids;
+  for (std::uint32_t i = 0; i < count; ++i) pids.push_back(infos[i].pid);
+  return pids;
+}
+
+TEST(StandIn, AProcessDeepBelowTheJobIsFoundAndKeepsItsName) {
+  StandIn nvml;
+  ASSERT_EQ(nvml.load("[[gpu]]\nwatts = 100\n[[gpu.process]]\npid = \"job/1\"\nshare = 0.5\n"
+                      "[[gpu.process]]\npid = \"job/2\"\nshare = 0.5\n"),
+            Return::success);
+  nvml.set_job(::getpid(), 0);
+  EXPECT_THAT(processes_of(nvml), ::testing::IsEmpty());
+  Family first{0};
+  EXPECT_THAT(processes_of(nvml), ::testing::ElementsAre(first.pid));
+  Family second{0};
+  EXPECT_THAT(processes_of(nvml), ::testing::ElementsAre(first.pid, second.pid));
+  first.end();  // the second is now the only child, and no other than before
+  EXPECT_THAT(processes_of(nvml), ::testing::ElementsAre(second.pid));
+}
+
+TEST(StandIn, AGrandchildIsTheChildOfAChild) {
+  StandIn nvml;
+  ASSERT_EQ(nvml.load("[[gpu]]\nwatts = 100\n[[gpu.process]]\npid = \"job/1/2\"\n"), Return::success);
+  nvml.set_job(::getpid(), 0);
+  Family family{2};
+  std::vector<std::uint32_t> pids;
+  for (int i = 0; i < 500 && pids.empty(); ++i) {  // they begin when they begin
+    pids = processes_of(nvml);
+    ::usleep(10'000);
+  }
+  ASSERT_EQ(pids.size(), 1u);
+  EXPECT_NE(pids[0], static_cast<std::uint32_t>(family.pid));
 }
 
 TEST(StandIn, GpmGivesTheMeanBetweenTwoSamples) {

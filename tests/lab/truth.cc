@@ -42,6 +42,53 @@ void share_out(const Gpu& gpu, Nanoseconds from, Nanoseconds to, DeviceTruth& tr
   }
 }
 
+// What is booked is no linear function of power and utilisation: it is summed over
+// cells of this length, within which both are taken for their mean.
+constexpr Nanoseconds kCell = kMillisecond;
+// Below this utilisation all that is drawn is idle draw (docs/formats/lab.md).
+constexpr double kIdleBelow = 1.0 / 256;
+
+AccountsTruth::Part divide(Energy drawn, double utilisation, Power floor, Duration length) {
+  const Energy idle =
+      utilisation < kIdleBelow ? drawn : std::clamp((1 - utilisation) * (floor * length), Energy{}, drawn);
+  return {.idle = idle, .active = drawn - idle};
+}
+
+// While its floor is one.
+AccountsTruth::Part divided(const PowerShape& power, const Shape& utilisation, Power floor, Nanoseconds from,
+                            Nanoseconds to) {
+  AccountsTruth::Part sum;
+  for (Nanoseconds begin = from; begin < to; begin += kCell) {
+    const Nanoseconds end = std::min(to, begin + kCell);
+    sum +=
+        divide(power.energy(begin, end), std::clamp(utilisation.mean(begin, end), 0.0, 1.0), floor, span(begin, end));
+  }
+  return sum;
+}
+
+AccountsTruth accounts_of(const Gpu& gpu, Nanoseconds from, Nanoseconds to) {
+  AccountsTruth accounts;
+  const PowerShape power = gpu.true_power();
+  const auto edges = edges_of(gpu, from, to);
+  for (std::size_t i = 1; i < edges.size(); ++i) {
+    std::vector<const Process*> living;
+    double shares = 0;
+    for (const Process& process : gpu.processes) {
+      if (!process.life.contains(edges[i - 1])) continue;
+      living.push_back(&process);
+      shares += process.share;
+    }
+    const Power floor = gpu.idle + (living.empty() ? Power{} : gpu.context);
+    const AccountsTruth::Part part = divided(power, gpu.utilisation, floor, edges[i - 1], edges[i]);
+    accounts.whole += part;
+    const double even = 1 / static_cast<double>(living.size());
+    for (const Process* process : living)
+      accounts.processes[name_of(process->pid)] +=
+          {.idle = even * part.idle, .active = (shares > 0 ? process->share / shares : even) * part.active};
+  }
+  return accounts;
+}
+
 }  // namespace
 
 std::vector<DeviceTruth> truth_of(const Scenario& scenario, Nanoseconds from, Nanoseconds to) {
@@ -49,13 +96,17 @@ std::vector<DeviceTruth> truth_of(const Scenario& scenario, Nanoseconds from, Na
   for (const Gpu& gpu : scenario.gpus) {
     devices.push_back(device_truth("gpu:" + gpu.uuid, gpu.true_power(), gpu.idle, from, to));
     share_out(gpu, from, to, devices.back());
+    devices.back().accounts = accounts_of(gpu, from, to);
     if (gpu.module) devices.push_back(device_truth("module:" + gpu.uuid, gpu.module->power, {}, from, to));
   }
   for (std::size_t i = 0; i < scenario.packages.size(); ++i) {
     const Package& package = scenario.packages[i];
     const std::string number = std::to_string(i);
     devices.push_back(device_truth("package:" + number, package.power, package.idle, from, to));
-    if (package.dram) devices.push_back(device_truth("dram:" + number, *package.dram, package.dram_idle, from, to));
+    devices.back().accounts = {.whole = divided(package.power, package.utilisation, package.idle, from, to)};
+    if (!package.dram) continue;
+    devices.push_back(device_truth("dram:" + number, *package.dram, package.dram_idle, from, to));
+    devices.back().accounts = {.whole = divided(*package.dram, package.utilisation, package.dram_idle, from, to)};
   }
   return devices;
 }

@@ -1,0 +1,81 @@
+"""Runs on machines of the virtual lab, several at once, each beside the truth of its own time."""
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+
+from conftest import BINARY, Everywatt, seconds_of
+
+LAB = pathlib.Path(os.environ.get("EVERYWATT_LAB_BIN", BINARY.parent / "everywatt-lab")).resolve()
+AT_ONCE = 8  # a job that sleeps costs next to nothing
+
+
+def truth_between(scenario, begin, end):
+    """What the devices of a scenario truly used between two of its seconds."""
+    done = subprocess.run([str(LAB), "--between", f"{begin:.6f}", f"{end:.6f}", str(scenario)], capture_output=True,
+                          text=True, timeout=60, check=True)
+    return json.loads(done.stdout)["devices"]
+
+
+@dataclasses.dataclass
+class LabRun:
+    """One `everywatt run` on one machine of the lab."""
+    status: int
+    err: str
+    bill: dict
+    scenario: pathlib.Path
+    file: dict  # the truth file: of the lab's whole command
+
+    @property
+    def begin(self):
+        """Of the run, in seconds of the scenario."""
+        return self.in_scenario(self.bill["started"])
+
+    @property
+    def end(self):
+        return self.begin + self.bill["duration_seconds"]
+
+    def in_scenario(self, iso):
+        return seconds_of(iso) - self.file["start"]["wall_ns"] / 1e9
+
+    def truth(self, begin=None, end=None):
+        """By device: of the run's own time, or of a part of it."""
+        return truth_between(self.scenario, self.begin if begin is None else begin, self.end if end is None else end)
+
+    @property
+    def devices(self):
+        return self.bill["energy"]["devices"]
+
+    @property
+    def gpus(self):
+        return [device for device in self.devices if device["kind"] == "gpu"]
+
+    @property
+    def said(self):
+        """All that was said to the user, in one line."""
+        return " ".join(self.err.split() + self.bill["notices"])
+
+
+def run_on_lab(folder, scenario, *command, env=None):
+    """`scenario` is a file or its text; the bill is what `show --json` says of the run."""
+    folder.mkdir()
+    everywatt = Everywatt(folder)
+    file = scenario
+    if isinstance(scenario, str):
+        file = folder / "scenario.toml"
+        file.write_text(scenario, encoding="utf-8")
+    truth = folder / "truth.json"
+    done = subprocess.run([str(LAB), "--truth", str(truth), str(file), "--", str(BINARY), "run", "--", *command],
+                          env=everywatt.environment(env=env), capture_output=True, text=True, timeout=120, check=False)
+    bill = everywatt.show() if everywatt.database.exists() else None
+    return LabRun(done.returncode, done.stderr, bill, file, json.loads(truth.read_text()) if truth.exists() else None)
+
+
+def run_all(folder, machines):
+    """By name: the LabRun of each `(scenario, seconds)`, or what went wrong with it."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        begun = {name: pool.submit(run_on_lab, folder / name, scenario, "sleep", str(seconds))
+                 for name, (scenario, seconds) in machines.items()}
+    return {name: run.result() for name, run in begun.items()}

@@ -123,6 +123,13 @@ nvml::Device handle_of(std::uint32_t generation, std::uint32_t gpu, std::optiona
   return reinterpret_cast<nvml::Device>(kHandles + bits);  // NOLINT: opaque by contract
 }
 
+State::State() : counts_{environment("EVERYWATT_LAB_COUNT")} {}
+
+void State::count(std::string_view call) {
+  const std::lock_guard lock{mutex_};
+  counts_.add(call);
+}
+
 void State::load_locked(std::string_view text_or_path) {
   is_loaded_ = true;
   users_ = 0;
@@ -227,6 +234,7 @@ Return State::shutdown() {
 
 Return State::on_library(std::string_view call, const std::function<Return(Node&, std::uint32_t)>& answer) {
   std::unique_lock lock{mutex_};
+  counts_.add(call);
   const auto node = node_locked();
   if (!node) return Return::uninitialized;
   const Moment now = now_locked();
@@ -260,6 +268,7 @@ Return State::befalls(const Node& node, std::string_view call, std::uint32_t gpu
 
 Return State::on_device(nvml::Device device, std::string_view call, const std::function<Return(Subject&)>& answer) {
   std::unique_lock lock{mutex_};
+  if (!call.starts_with("nvmlDeviceGetHandle")) counts_.add(call);  // those came by on_library
   const auto node = node_locked();
   if (!node) return Return::uninitialized;
   Moment now = now_locked();
@@ -285,12 +294,18 @@ Return State::on_device(nvml::Device device, std::string_view call, const std::f
 
 pid_t State::resolve(const Pid& pid) {
   if (pid.kind == Pid::Kind::number) return static_cast<pid_t>(pid.number);
-  const std::lock_guard lock{mutex_};
+  std::unique_lock lock{mutex_};
   if (job_ && pid.kind == Pid::Kind::job_child) return job_->second;
-  const auto job = job_ ? job_->first : static_cast<pid_t>(parse_i64(environment("EVERYWATT_LAB_JOB")).value_or(0));
-  if (pid.kind == Pid::Kind::job) return job_ || is_alive(job) ? job : 0;
+  if (job_ && pid.kind == Pid::Kind::job) return job_->first;
+  if (!job_of_environment_) job_of_environment_ = parse_i64(environment("EVERYWATT_LAB_JOB")).value_or(0);
+  const pid_t job = job_ ? job_->first : static_cast<pid_t>(*job_of_environment_);
   if (!is_alive(job)) return 0;
-  if (pid.kind == Pid::Kind::job_child) return child_of(job, 1);
+  if (pid.kind == Pid::Kind::job) return job;
+  // The kernel's list of children costs as much as a hundred calls: it is read again when that child has gone.
+  if (pid.kind == Pid::Kind::job_child) {
+    if (!is_alive(job_child_)) job_child_ = child_of(job, 1);
+    return job_child_;
+  }
   // Once found it is that one: when a brother of it ends the numbers of the younger move.
   pid_t& found = found_[pid.path];
   if (found == 0) found = descendant_of(job, pid.path);

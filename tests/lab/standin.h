@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/lab/call_counts.h"
 #include "tests/lab/scenario.h"
 
 #define LAB_EXPORT extern "C" __attribute__((visibility("default")))
@@ -62,6 +63,7 @@ struct Subject {
 
 class State {
  public:
+  State();
   void load(std::string_view text_or_path);
   void set_time(Nanoseconds steady, Nanoseconds wall);
   void set_job(pid_t job, pid_t job_child);
@@ -77,6 +79,8 @@ class State {
   pid_t resolve(const Pid& pid);
   // What befalls a call, or a field, on a GPU now. Waits if it hangs and time is real.
   nvml::Return befalls(const Node& node, std::string_view call, std::uint32_t gpu, Moment& now);
+  // Of a call that is answered elsewhere, or a field of one.
+  void count(std::string_view call);
 
  private:
   std::shared_ptr<Node> node_locked();
@@ -92,8 +96,11 @@ class State {
   std::optional<Moment> virtual_ = {};  // .time is CLOCK_MONOTONIC here
   unsigned users_ = 0;
   Nanoseconds initialised_at_ = 0;
-  std::optional<std::pair<pid_t, pid_t>> job_ = {};
+  std::optional<std::pair<pid_t, pid_t>> job_ = {};  // as a test says
+  std::optional<std::int64_t> job_of_environment_ = {};
+  pid_t job_child_ = 0;  // that was found
   std::map<std::vector<std::size_t>, pid_t> found_ = {};  // descendants of the job, by their path
+  CallCounts counts_;
 };
 
 State& state();

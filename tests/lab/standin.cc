@@ -299,13 +299,13 @@ pid_t State::resolve(const Pid& pid) {
   if (job_ && pid.kind == Pid::Kind::job) return job_->first;
   if (!job_of_environment_) job_of_environment_ = parse_i64(environment("EVERYWATT_LAB_JOB")).value_or(0);
   const pid_t job = job_ ? job_->first : static_cast<pid_t>(*job_of_environment_);
-  if (!is_alive(job)) return 0;
-  if (pid.kind == Pid::Kind::job) return job;
+  if (pid.kind == Pid::Kind::job) return is_alive(job) ? job : 0;
   // The kernel's list of children costs as much as a hundred calls: it is read again when that child has gone.
   if (pid.kind == Pid::Kind::job_child) {
-    if (!is_alive(job_child_)) job_child_ = child_of(job, 1);
+    if (!is_alive(job_child_)) job_child_ = is_alive(job) ? child_of(job, 1) : 0;
     return job_child_;
   }
+  if (!is_alive(job)) return 0;
   // Once found it is that one: when a brother of it ends the numbers of the younger move.
   pid_t& found = found_[pid.path];
   if (found == 0) found = descendant_of(job, pid.path);

@@ -100,8 +100,10 @@ struct Changes {
   std::vector<Nanoseconds> gaps = {};
 };
 
-bool is_sensor(const Channel& channel) {
-  return channel.kind == ChannelKind::energy || channel.kind == ChannelKind::power;
+bool is_sensor(const Inventory& inventory, std::uint32_t channel) {
+  if (channel >= inventory.channels.size()) return false;
+  const ChannelKind kind = inventory.channels[channel].kind;
+  return kind == ChannelKind::energy || kind == ChannelKind::power;
 }
 
 // Those that take their time to start too: here one waits for them.
@@ -125,7 +127,7 @@ void poll(Context& context, Source& source, double seconds, std::map<std::uint32
     (void)source.sample(readings);
     now = context.clock.now().steady;
     for (const Reading& reading : readings) {
-      if (!is_sensor(source.inventory().channels[reading.channel])) continue;
+      if (!is_sensor(source.inventory(), reading.channel)) continue;
       Changes& counter = changes[reading.channel];
       if (counter.changed != 0 && reading.raw == counter.last) continue;
       if (counter.changed != 0) counter.gaps.push_back(now - counter.changed);

@@ -2,6 +2,7 @@
 // and what would make it better.
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/file.h"
 #include "cli/command.h"
@@ -46,6 +47,10 @@ std::vector<Diagnosis::Elected> elected_rows(const Election& election,
         .device = elected.device, .counted = elected.counted, .channel = channel(elected.candidates.front())};
     for (std::size_t i = 1; i < elected.candidates.size(); ++i)
       row.others.push_back(channel(elected.candidates[i]).sensor);
+    for (const Inventory* inventory : inventories) {
+      std::ranges::copy_if(inventory->quantities, std::back_inserter(row.quantities),
+                           [&](const QuantityChannel& quantity) { return quantity.device == elected.device.id; });
+    }
     rows.push_back(std::move(row));
   }
   return rows;

@@ -38,11 +38,6 @@ void put_figures(Json& out, const EnergyFigures& figures) {
   out["total_uncertainty_joules"] = joules(figures.total_uncertainty);
 }
 
-// The unit ends the key; a plain number or a share of 1 has none.
-std::string key_of(const QuantityRecord& quantity) {
-  return quantity.name + (quantity.unit.empty() ? "" : "_" + quantity.unit);
-}
-
 Json quantity_json(const QuantityRecord& quantity) {
   if (!quantity.total && !quantity.mean) return nullptr;
   const auto number = [&](const std::optional<double>& value) {
@@ -64,8 +59,9 @@ Json quantity_json(const QuantityRecord& quantity) {
 void put_quantities(Json& out, const std::vector<QuantityRecord>& quantities) {
   Json figures = Json::object(), reasons = Json::object();
   for (const QuantityRecord& quantity : quantities) {
-    figures[key_of(quantity)] = quantity_json(quantity);
-    if (quantity.reason) reasons[key_of(quantity)] = *quantity.reason;
+    const std::string key = quantity_key(quantity.name, quantity.unit);
+    figures[key] = quantity_json(quantity);
+    if (quantity.reason) reasons[key] = *quantity.reason;
   }
   out["quantities"] = std::move(figures);
   out["quantity_reasons"] = std::move(reasons);

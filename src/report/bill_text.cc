@@ -1,6 +1,7 @@
 #include "report/bill_text.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <set>
 #include <vector>
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr double kMuchIdle = 0.4;  // of the charge: worth a word
 constexpr double kPoorCoverage = 0.98;
+constexpr double kMuchHeldBack = 0.01;  // of the time
 constexpr std::size_t kMostGaps = 3;
 constexpr std::size_t kMostPhases = 12;
 
@@ -184,6 +186,37 @@ std::string nesting(const Bill& bill) {
   return line("part of", "run " + *bill.run.parent + ", whose bill holds this energy too: do not add them up");
 }
 
+// Share of the time in which a GPU's clocks were held back by the strongest of some causes.
+double held_back(const DeviceRecord& record, std::initializer_list<std::string_view> causes) {
+  double most = 0;
+  for (const QuantityRecord& quantity : record.quantities) {
+    if (std::ranges::find(causes, quantity.name) == causes.end() || !quantity.total || quantity.observed == 0) continue;
+    most = std::max(most, *quantity.total / (static_cast<double>(quantity.observed) / 1e9));
+  }
+  return std::min(most, 1.0);
+}
+
+// One line for each GPU that the run paid for and whose clocks its power cap or heat held back.
+std::string clocks(const Bill& bill) {
+  std::string out;
+  for (const DeviceBill& device : bill.devices) {
+    if (device.energy.total.value_or(0) <= 0) continue;
+    const double by_cap = held_back(device.record, {"held_back_power_cap"});
+    const double by_heat =
+        held_back(device.record, {"held_back_thermal", "held_back_software_thermal", "held_back_hardware_thermal"});
+    const bool capped = by_cap >= kMuchHeldBack, hot = by_heat >= kMuchHeldBack;
+    if (!capped && !hot) continue;
+    std::string what = " held back ";
+    if (capped && hot) {
+      what += show_percent(by_cap) + " by its power cap, " + show_percent(by_heat) + " by heat";
+    } else {
+      what += show_percent(capped ? by_cap : by_heat) + " of the time by " + (capped ? "its power cap" : "heat");
+    }
+    out += line("clocks", fit_middle(device.record.device.id, kPageWidth - 14 - columns(what)) + what);
+  }
+  return out;
+}
+
 std::string advice(const Bill& bill) {
   std::string out;
   const EnergyFigures& energy = bill.energy;
@@ -226,7 +259,7 @@ std::string kept_text(const std::string& place, const std::string& run, const St
 
 std::string bill_text(const Bill& bill, const Style& style) {
   return title(bill, style) + charge(bill, style) + provenance(bill) + boundary(bill) + facility(bill) + nesting(bill) +
-         device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) + advice(bill);
+         device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) + clocks(bill) + advice(bill);
 }
 
 }  // namespace everywatt

@@ -2,6 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <map>
+#include <utility>
+
 #include "report/format.h"
 #include "report/paragraph.h"
 
@@ -14,10 +18,58 @@ std::string painted(const Diagnosis::Source& source, const Style& style) {
   return source.state == "absent" ? style.faint(state) : style.warning(state);
 }
 
+std::string in_words(std::string_view name) {
+  std::string text{name};
+  std::ranges::replace(text, '_', ' ');
+  return text;
+}
+
 std::string how(const Diagnosis::Elected& elected) {
   std::string text = elected.channel.sensor + ", " + std::string{to_string(elected.channel.method)};
   // Two standard deviations, as on the bill.
   if (elected.channel.systematic > 0) text += ", ± " + show_percent(2 * elected.channel.systematic);
+  return text;
+}
+
+// Of thirty quantities a person reads half a dozen words.
+std::string group_of(std::string_view quantity) {
+  if (quantity.ends_with("_clock") || quantity == "performance_state") return "clocks";
+  if (quantity.ends_with("temperature")) return "temperatures";
+  if (quantity.starts_with("held_back_")) return "what holds them back";
+  if (quantity.starts_with("pcie_")) return "PCIe bytes";
+  if (quantity.starts_with("nvlink_")) return "NVLink bytes";
+  if (quantity.ends_with("_utilisation") || quantity.ends_with("_occupancy")) return "use of its parts";
+  return in_words(quantity);
+}
+
+void add_once(std::vector<std::string>& to, std::string word) {
+  if (std::ranges::find(to, word) == to.end()) to.push_back(std::move(word));
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+// What can be read by its group; what cannot by its group too, where all of that is missing.
+std::string fares(const std::vector<QuantityChannel>& quantities) {
+  std::vector<std::string> read;
+  std::map<std::string, std::vector<std::string>> missing;  // by reason
+  for (const QuantityChannel& quantity : quantities) {
+    const bool is_sampled = quantity.kind == QuantityKind::state;
+    if (!quantity.missing) add_once(read, group_of(quantity.name) + (is_sampled ? " (sampled)" : ""));
+  }
+  for (const QuantityChannel& quantity : quantities) {
+    if (!quantity.missing) continue;
+    const std::string group = group_of(quantity.name);
+    const bool is_partly_read = std::ranges::any_of(
+        quantities, [&](const QuantityChannel& other) { return !other.missing && group_of(other.name) == group; });
+    add_once(missing[*quantity.missing], is_partly_read ? in_words(quantity.name) : group);
+  }
+  std::string text = read.empty() ? "" : "also tells " + joined(read);
+  for (const auto& [reason, names] : missing)
+    text += (text.empty() ? "" : "; ") + ("without " + joined(names)) + " (" + reason + ")";
   return text;
 }
 
@@ -34,6 +86,7 @@ std::string diagnosis_text(const Diagnosis& diagnosis, const Style& style) {
                              (elected.counted ? "" : "  (listed, not added)");
     out += (elected.counted ? line : style.faint(line)) + "\n";
     if (!elected.channel.provenance.empty()) out += paragraph(24, "", elected.channel.provenance);
+    if (!elected.quantities.empty()) out += paragraph(24, "", fares(elected.quantities));
   }
   if (!diagnosis.excluded.empty()) out += "\n" + style.faint("  left out") + "\n";
   for (const auto& excluded : diagnosis.excluded) {
@@ -54,8 +107,21 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
                        {"why", source.why.empty() ? Json(nullptr) : Json(source.why)}});
   }
   Json devices = Json::array();
+  const auto quantities_of = [](const Diagnosis::Elected& elected) {
+    Json read = Json::array(), reasons = Json::object();
+    for (const QuantityChannel& quantity : elected.quantities) {
+      const std::string key = quantity_key(quantity.name, quantity.unit);
+      if (quantity.missing) {
+        reasons[key] = *quantity.missing;
+      } else {
+        read.push_back(key);
+      }
+    }
+    return std::pair{read, reasons};
+  };
   for (const auto& elected : diagnosis.devices) {
     const Channel& channel = elected.channel;
+    const auto [quantities, quantity_reasons] = quantities_of(elected);
     devices.push_back({{"id", elected.device.id},
                        {"kind", to_string(elected.device.kind)},
                        {"model", elected.device.model},
@@ -70,7 +136,9 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
                        {"provenance", channel.provenance.empty() ? Json(nullptr) : Json(channel.provenance)},
                        {"others", elected.others},
                        {"floor_watts", elected.floor_watts ? Json(*elected.floor_watts) : Json(nullptr)},
-                       {"floor_method", elected.floor_method.empty() ? Json(nullptr) : Json(elected.floor_method)}});
+                       {"floor_method", elected.floor_method.empty() ? Json(nullptr) : Json(elected.floor_method)},
+                       {"quantities", quantities},
+                       {"quantity_reasons", quantity_reasons}});
   }
   Json excluded = Json::array();
   for (const auto& row : diagnosis.excluded) excluded.push_back({{"what", row.what}, {"why", row.why}});

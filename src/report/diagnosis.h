@@ -23,6 +23,7 @@ struct Diagnosis {
     std::vector<std::string> others = {};  // sensors that could stand in, best first
     std::optional<double> floor_watts = {};
     std::string floor_method = {};
+    std::vector<QuantityChannel> quantities = {};
   };
   struct Excluded {
     std::string what;

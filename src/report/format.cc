@@ -99,6 +99,10 @@ std::size_t columns(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
+std::string quantity_key(std::string_view name, std::string_view unit) {
+  return std::string{name} + (unit.empty() ? "" : "_") + std::string{unit};
+}
+
 std::string fit(std::string_view text, std::size_t width) {
   std::string clean;
   for (const char c : text) clean += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;

@@ -19,6 +19,9 @@ std::string show_bytes(std::uint64_t bytes);  // "1.2 GB": powers of 1000
 std::string show_ratio(double value);         // "1.25"
 std::string show_percent(double share);       // "37 %", "0.4 %"
 
+// What a quantity is called in JSON, its unit at the end; a plain number or a share of 1 has none.
+std::string quantity_key(std::string_view name, std::string_view unit);
+
 // At most `width` columns, the rest cut with an ellipsis; bytes that are no
 // printable text become '?', so that a name cannot move the cursor.
 std::string fit(std::string_view text, std::size_t width);

@@ -4,6 +4,7 @@
 
 #include "report/bill_json.h"
 #include "report/bill_text.h"
+#include "report/diagnosis.h"
 #include "report/format.h"
 #include "report/paragraph.h"
 
@@ -73,6 +74,87 @@ TEST(BillText, SaysWhatIsMissingAndWhy) {
   EXPECT_NE(text.find("412 J ± 24.0 J"), std::string::npos) << text;
   EXPECT_NE(text.find("dram:0: counter is stuck"), std::string::npos) << text;
   EXPECT_EQ(text.find('\033'), std::string::npos);
+}
+
+QuantityRecord held_back(std::string cause, double seconds) {
+  return {.name = "held_back_" + std::move(cause), .unit = "seconds", .total = seconds, .observed = 10 * kSecond};
+}
+
+Bill gpu_bill(std::vector<QuantityRecord> quantities) {
+  Bill bill = small_bill();
+  bill.devices[0].record.device.id = "gpu:GPU-1ab00000-0000-4000-8000-000000000000";
+  bill.devices[0].record.quantities = std::move(quantities);
+  return bill;
+}
+
+TEST(BillText, SaysInOneLineWhatHeldAGpuBack) {
+  const auto lines = [](const Bill& bill) {
+    const std::string text = bill_text(bill, Style{Paint::plain});
+    EXPECT_LE(widest_line(text), 80u) << text;
+    const std::size_t at = text.find("  clocks ");
+    return at == text.npos ? std::string{} : text.substr(at, text.find("\n  ", at) - at);
+  };
+  const std::string capped = lines(gpu_bill({held_back("power_cap", 1.2), held_back("thermal", 0.05)}));
+  EXPECT_TRUE(capped.ends_with("held back 12 % of the time by its power cap")) << capped;
+  const std::string hot = lines(gpu_bill({held_back("thermal", 0.2), held_back("software_thermal", 0.31)}));
+  EXPECT_TRUE(hot.ends_with("held back 3.1 % of the time by heat")) << hot;
+  const std::string both = lines(gpu_bill({held_back("power_cap", 10), held_back("hardware_thermal", 10)}));
+  EXPECT_TRUE(both.ends_with("held back 100 % by its power cap, 100 % by heat")) << both;
+  EXPECT_EQ(lines(gpu_bill({held_back("power_cap", 0.09), held_back("sync_boost", 9)})), "");
+  EXPECT_EQ(lines(gpu_bill({{.name = "held_back_power_cap", .unit = "seconds", .reason = "not supported"}})), "");
+  Bill others = gpu_bill({held_back("power_cap", 5)});
+  others.devices[0].energy.total = 0;
+  EXPECT_EQ(lines(others), "");
+}
+
+TEST(BillJson, TellsHowADeviceFaredAndWhatIsMissingIsNull) {
+  const Bill bill = gpu_bill(
+      {{.name = "sm_clock", .unit = "mhz", .mean = 1500.5, .least = 345, .most = 1980, .observed = 9 * kSecond},
+       {.name = "pcie_sent", .unit = "bytes", .total = 9'678'057'090, .observed = 10 * kSecond},
+       {.name = "held_back_thermal", .unit = "seconds", .total = 0, .is_sampled = true, .observed = kSecond},
+       {.name = "sm_occupancy", .mean = 0.25, .least = 0, .most = 0.5},
+       {.name = "memory_temperature", .unit = "celsius", .reason = "not supported"}});
+  const auto devices = nlohmann::json::parse(bill_json(bill))["energy"]["devices"];
+  EXPECT_EQ(devices[0]["quantities"], nlohmann::json::parse(R"({
+    "sm_clock_mhz": {"mean": 1500.5, "min": 345.0, "max": 1980.0, "observed_seconds": 9.0},
+    "pcie_sent_bytes": {"total": 9678057090, "observed_seconds": 10.0},
+    "held_back_thermal_seconds": {"total": 0.0, "observed_seconds": 1.0, "sampled": true},
+    "sm_occupancy": {"mean": 0.25, "min": 0.0, "max": 0.5, "observed_seconds": 0.0},
+    "memory_temperature_celsius": null})"));
+  EXPECT_EQ(devices[0]["quantity_reasons"],
+            nlohmann::json::parse(R"({"memory_temperature_celsius": "not supported"})"));
+  EXPECT_EQ(devices[1]["quantities"], nlohmann::json::object());
+  EXPECT_EQ(devices[1]["quantity_reasons"], nlohmann::json::object());
+}
+
+TEST(DiagnosisText, SaysOfAGpuWhatElseItTellsAndWhatNot) {
+  const auto channel = [](std::string name, std::optional<std::string> missing = {}) {
+    return QuantityChannel{.device = "gpu:0", .name = std::move(name), .missing = std::move(missing)};
+  };
+  Diagnosis diagnosis;
+  diagnosis.devices = {
+      {.device = {.id = "gpu:0", .kind = DeviceKind::gpu},
+       .counted = true,
+       .channel = {.sensor = "nvml-counter"},
+       .quantities = {channel("sm_clock"), channel("memory_clock"), channel("temperature"),
+                      channel("memory_temperature", "not supported"), channel("pcie_sent", "not supported"),
+                      channel("pcie_received", "not supported"), channel("sm_occupancy", "no permission")}}};
+  diagnosis.devices[0].quantities.push_back(
+      {.device = "gpu:0", .kind = QuantityKind::state, .name = "held_back_power_cap", .unit = "seconds"});
+  std::string words = diagnosis_text(diagnosis, Style{Paint::plain});
+  EXPECT_LE(widest_line(words), 80u);
+  for (std::size_t at = 0; (at = words.find('\n', at)) != words.npos;) {
+    words.replace(at, std::max<std::size_t>(1, std::min(words.find_first_not_of("\n ", at), words.size()) - at), " ");
+    ++at;
+  }
+  EXPECT_NE(words.find("also tells clocks, temperatures, what holds them back (sampled); without use of its parts (no "
+                       "permission); without memory temperature, PCIe bytes (not supported)"),
+            words.npos)
+      << words;
+  const auto json = nlohmann::json::parse(diagnosis_json(diagnosis))["devices"][0];
+  EXPECT_EQ(json["quantities"].size(), 4u);
+  EXPECT_EQ(json["quantities"][3], "held_back_power_cap_seconds");
+  EXPECT_EQ(json["quantity_reasons"]["pcie_sent"], "not supported");
 }
 
 TEST(BillJson, FollowsTheContract) {

@@ -100,10 +100,8 @@ struct Changes {
   std::vector<Nanoseconds> gaps = {};
 };
 
-bool is_sensor(const Inventory& inventory, std::uint32_t channel) {
-  if (channel >= inventory.channels.size()) return false;
-  const ChannelKind kind = inventory.channels[channel].kind;
-  return kind == ChannelKind::energy || kind == ChannelKind::power;
+bool is_sensor(const Channel& channel) {
+  return channel.kind == ChannelKind::energy || channel.kind == ChannelKind::power;
 }
 
 // Those that take their time to start too: here one waits for them.
@@ -120,14 +118,15 @@ std::vector<std::unique_ptr<Source>> every_source(const Roots& roots) {
 }
 
 void poll(Context& context, Source& source, double seconds, std::map<std::uint32_t, Changes>& changes) {
+  const auto& channels = source.inventory().channels;
   std::vector<Reading> readings;
   const Nanoseconds until = context.clock.now().steady + static_cast<Nanoseconds>(seconds * 1e9);
   for (Nanoseconds now = 0; now < until;) {
     readings.clear();
-    (void)source.sample(readings);
+    (void)source.sample_quickly(readings);
     now = context.clock.now().steady;
     for (const Reading& reading : readings) {
-      if (!is_sensor(source.inventory(), reading.channel)) continue;
+      if (reading.channel >= channels.size() || !is_sensor(channels[reading.channel])) continue;
       Changes& counter = changes[reading.channel];
       if (counter.changed != 0 && reading.raw == counter.last) continue;
       if (counter.changed != 0) counter.gaps.push_back(now - counter.changed);

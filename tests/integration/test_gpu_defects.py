@@ -279,7 +279,7 @@ def assert_shows(run, defect, pair, gpu):
     if defect == "lost":
         assert "the GPU is lost" in run.said
         if is_by_counter:  # power is integrated across 5 s
-            assert any(begin < LOST[1] and end > LOST[0] for begin, end in gaps) and gpu["coverage"] < 0.9, gpu
+            assert any(begin < LOST[1] and end > LOST[0] for begin, end in gaps) and gpu["coverage"] < 0.95, gpu
     if defect == "hang":
         assert gpu["coverage"] < 1 and gaps[-1][1] > run.end - 0.1 and "sensor-lost" in flags
     if defect in ("reset", "wrap") and is_by_counter:

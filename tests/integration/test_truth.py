@@ -1,0 +1,196 @@
+"""A bill beside the truth of its own time: every device, every account, on machines of the lab."""
+import pytest
+
+from conftest import assert_books_balance, device
+from lab_runs import run_all
+from test_lab import SCENARIOS
+
+KNOWN = {scenario.stem: scenario for scenario in SCENARIOS}
+# Those in which something is measured from the first second to the last.
+MEASURING = ["a100", "gh200", "h100", "h100_node", "kepler", "mig", "old_driver", "shared", "sixteen", "slow_init", "twin",
+             "v100"]
+SECONDS = 8
+
+# Two processors and three GPUs that rest first, for as long as it takes to see a floor, and then work together with
+# others: nothing has to be guessed.
+RESTED = """
+[[package]]
+watts = { steps = [[0, 70], [3.2, 200], [6.2, 120]] }
+idle_watts = 70
+utilisation = { steps = [[0, 0], [3.2, 0.8], [6.2, 0.3]] }
+dram_watts = { steps = [[0, 8], [3.2, 20], [6.2, 14]] }
+dram_idle_watts = 8
+[[package]]
+watts = 65
+
+[[gpu]]
+name = "NVIDIA H100 80GB HBM3"
+watts = { steps = [[0, 75], [3.2, 560], [6.2, 75]] }
+idle_watts = 75
+context_watts = 40
+utilisation = { steps = [[0, 0], [3.2, 1], [6.2, 0]] }
+[[gpu.process]]
+pid = "job-child"
+
+[[gpu]]
+name = "NVIDIA A100-SXM4-40GB"
+watts = { steps = [[0, 55], [3.2, 250], [6.2, 55]] }
+idle_watts = 55
+utilisation = { steps = [[0, 0], [3.2, 0.8], [6.2, 0]] }
+[[gpu.process]]
+pid = "job-child"
+share = 0.5
+[[gpu.process]]
+pid = 4711
+share = 0.5
+
+[[gpu]]
+name = "NVIDIA H100 80GB HBM3"
+watts = { steps = [[0, 75], [3.2, 400], [6.2, 75]] }
+idle_watts = 75
+utilisation = { steps = [[0, 0], [3.2, 0.7], [6.2, 0]] }
+[[gpu.process]]
+pid = 4711
+
+[[gpu]]
+name = "NVIDIA H100 80GB HBM3"
+watts = 75
+"""
+
+# A processor that never rests and never changes shows nothing of its floor, and another's work is on it.
+RESTLESS = "[[package]]\nwatts = 180\nidle_watts = 80\nutilisation = 0.4\n"
+
+# GPUs in training steps of less than a second.
+STEPS = "".join(f"""
+[[gpu]]
+name = "NVIDIA H100 80GB HBM3"
+watts = {{ low = 60, high = 320, period_s = {period} }}
+utilisation = {{ low = 0, high = 1, period_s = {period} }}
+[[gpu.process]]
+pid = "job-child"
+""" for period in (0.4, 0.5, 0.6, 0.7))
+
+LONG_ENOUGH = 14  # a counter is compared with its board's power over 10 s
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    machines = {name: (KNOWN[name], SECONDS) for name in MEASURING}
+    machines |= {"low_at_idle": (KNOWN["low_at_idle"], LONG_ENOUGH), "low_at_idle, short": (KNOWN["low_at_idle"], SECONDS),
+                 "rested": (RESTED, SECONDS), "restless": (RESTLESS, 4), "steps": (STEPS, 10)}
+    return run_all(tmp_path_factory.mktemp("truth"), machines)
+
+
+# How old what is known of the work can be at an end of the run: the register of the utilisation is the mean of a sixth
+# of a second, and looked at every tenth.
+AGE = 1 / 6 + 0.1
+
+
+def true_accounts(kind, truth):
+    """As they are booked for a job that sleeps, and on GPUs is job-child."""
+    whole = truth["accounts"]
+    if kind != "gpu":  # all work is another's, and the only run of the host has its idle draw
+        return {"busy": 0, "idle": whole["idle_joules"], "other": whole["active_joules"], "unattributed": 0}
+    parts = whole.get("processes", {})
+    held = {key: sum(part[key] for part in parts.values()) for key in ("idle_joules", "active_joules")}
+    ours = parts.get("job-child", {"idle_joules": 0, "active_joules": 0})
+    others = sum(held.values()) - sum(ours.values())
+    return {"busy": ours["active_joules"], "idle": ours["idle_joules"],
+            "other": others + whole["active_joules"] - held["active_joules"],
+            "unattributed": whole["idle_joules"] - held["idle_joules"]}
+
+
+def measured(run):
+    """Its devices with their truth: what sensors told."""
+    truth = run.truth()
+    return [(row, truth[row["id"]]) for row in run.devices if row["method"] in ("counter", "integrated")]
+
+
+def known_work(run):
+    """Those of which it is known when they worked. A module's work is that of two devices, and told by one's."""
+    return [(row, truth) for row, truth in measured(run)
+            if "utilisation-unknown" not in row["flags"] and row["kind"] != "module"]
+
+
+ALL_RUNS = [*MEASURING, "low_at_idle", "rested"]
+
+
+@pytest.mark.parametrize("name", ALL_RUNS)
+def test_the_energy_of_every_device_is_its_truth_within_the_stated_uncertainty(runs, name):
+    run = runs[name]
+    assert run.status == 0, run.err
+    assert_books_balance(run.bill)
+    assert measured(run)
+    for row, truth in measured(run):
+        millisecond = 1e-3 * truth["joules"]  # to which a bill says when it began
+        assert abs(row["measured_joules"] - truth["joules"]) <= row["uncertainty_joules"] + millisecond, row
+
+
+@pytest.mark.parametrize("name", [n for n in ALL_RUNS if n not in ("mig", "old_driver")])
+def test_what_is_charged_of_a_gpu_is_its_truth_whatever_is_known_of_the_floor(runs, name):
+    gpus = [(row, truth) for row, truth in known_work(runs[name]) if row["kind"] == "gpu"]
+    assert gpus
+    for row, truth in gpus:
+        accounts = true_accounts("gpu", truth)
+        aged = AGE * truth["joules"] / SECONDS
+        charged = accounts["busy"] + accounts["idle"]
+        assert abs(row["total_joules"] - charged) <= row["uncertainty_joules"] + aged, (row, accounts)
+        for account in ("other", "unattributed"):
+            assert abs(row[account + "_joules"] - accounts[account]) <= row["uncertainty_joules"] + aged, (row, accounts)
+
+
+@pytest.mark.parametrize("name", ALL_RUNS)
+def test_every_account_is_its_truth_as_far_as_the_floor_is_known(runs, name):
+    for row, truth in known_work(runs[name]):
+        slack = row["uncertainty_joules"] + AGE * truth["joules"] / SECONDS
+        if "floor:envelope" not in row["flags"]:
+            slack += row["idle_joules"]  # not seen: it lies between nothing and twice what was taken for it
+        for account, joules in true_accounts(row["kind"], truth).items():
+            assert abs(row[account + "_joules"] - joules) <= slack, (account, joules, row)
+
+
+def test_where_the_floor_was_seen_every_account_is_its_truth_to_a_percent(runs):
+    rows = known_work(runs["rested"])
+    assert len(rows) == 7
+    for row, truth in rows:
+        assert "floor:envelope" in row["flags"]
+        # And what was drawn before the first look at the processes, a tenth of a second and a start of NVML in.
+        slack = 0.01 * truth["joules"] + 0.15 * truth["idle_joules"] / SECONDS
+        for account, joules in true_accounts(row["kind"], truth).items():
+            assert abs(row[account + "_joules"] - joules) <= slack, (account, joules, row)
+
+
+@pytest.mark.parametrize("name", ["mig", "old_driver"])
+def test_where_nothing_is_known_of_the_work_all_is_unattributed(runs, name):
+    gpu, = runs[name].gpus
+    assert gpu["idle_joules"] is None and gpu["busy_joules"] == gpu["other_joules"] == 0
+    assert gpu["unattributed_joules"] == gpu["measured_joules"]
+
+
+@pytest.mark.xfail(strict=True, reason="""The line of power against utilisation is laid through windows of a second in which
+the power is put where it was drawn and the utilisation where it was read, a sixth of a second and more too late: where
+steps are not much longer than that the line is too flat, and up to two and a half times the floor is taken for it.""")
+def test_quick_steps_are_divided_into_busy_and_idle_within_the_uncertainty(runs):
+    run = runs["steps"]
+    gpus = [pair for pair in known_work(run) if pair[0]["kind"] == "gpu"]
+    off = [abs(row["busy_joules"] - true_accounts("gpu", truth)["busy"]) for row, truth in gpus]
+    slack = [row["uncertainty_joules"] + AGE * truth["joules"] / 10 for row, truth in gpus]
+    assert len(gpus) == 4 and all(o <= s for o, s in zip(off, slack)), (off, slack)
+
+
+@pytest.mark.xfail(strict=True, reason="""total_uncertainty_joules (charged_share in account/bill.cc) is the sensor's error
+times the share that is charged: what is not known of a floor that was guessed, here 29 W of 180, is left out.""")
+def test_what_a_guessed_floor_may_be_off_is_in_the_uncertainty_of_the_charge(runs):
+    package = device(runs["restless"].bill, "package:0")
+    truth = runs["restless"].truth()["package:0"]
+    assert "floor:prior" in package["flags"]
+    assert abs(package["total_joules"] - truth["accounts"]["idle_joules"]) <= package["total_uncertainty_joules"]
+
+
+@pytest.mark.xfail(strict=True, reason="""A counter is compared with its board's power over the last 10 s
+(kComparisonTime): in a shorter run one that is 43 % low at idle is believed, and nothing on the bill says so.""")
+def test_a_low_counter_is_not_believed_in_a_run_of_seconds(runs):
+    run = runs["low_at_idle, short"]
+    gpu, = run.gpus
+    off = abs(gpu["measured_joules"] - run.truth()[gpu["id"]]["joules"])
+    assert off <= gpu["uncertainty_joules"] or {"counter-implausible", "sensor-disagreement"} & set(gpu["flags"])

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
 from conftest import BINARY, Everywatt, seconds_of
 
@@ -58,8 +59,13 @@ class LabRun:
         return " ".join(self.err.split() + self.bill["notices"])
 
 
-def run_on_lab(folder, scenario, *command, env=None):
-    """`scenario` is a file or its text; the bill is what `show --json` says of the run."""
+def wait_for_second(part):
+    """Until the clock by which windows of a second are cut stands at this part of one."""
+    time.sleep((part - time.monotonic()) % 1)
+
+
+def run_on_lab(folder, scenario, *command, env=None, begin=None):
+    """`scenario` is a file or its text; the bill is what `show --json` says of the run. `begin`: at which part of a second."""
     folder.mkdir()
     everywatt = Everywatt(folder)
     file = scenario
@@ -67,6 +73,8 @@ def run_on_lab(folder, scenario, *command, env=None):
         file = folder / "scenario.toml"
         file.write_text(scenario, encoding="utf-8")
     truth = folder / "truth.json"
+    if begin is not None:
+        wait_for_second(begin)
     done = subprocess.run([str(LAB), "--truth", str(truth), str(file), "--", str(BINARY), "run", "--", *command],
                           env=everywatt.environment(env=env), capture_output=True, text=True, timeout=120, check=False)
     bill = everywatt.show() if everywatt.database.exists() else None
@@ -74,8 +82,8 @@ def run_on_lab(folder, scenario, *command, env=None):
 
 
 def run_all(folder, machines):
-    """By name: the LabRun of each `(scenario, seconds)`, or what went wrong with it."""
+    """By name: the LabRun of each `(scenario, seconds)` or `(scenario, seconds, begin)`."""
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        begun = {name: pool.submit(run_on_lab, folder / name, scenario, "sleep", str(seconds))
-                 for name, (scenario, seconds) in machines.items()}
+        begun = {name: pool.submit(run_on_lab, folder / name, scenario, "sleep", str(seconds), begin=begin[0] if begin else None)
+                 for name, (scenario, seconds, *begin) in machines.items()}
     return {name: run.result() for name, run in begun.items()}

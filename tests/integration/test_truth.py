@@ -11,8 +11,9 @@ MEASURING = ["a100", "gh200", "h100", "h100_node", "kepler", "mig", "old_driver"
              "v100"]
 SECONDS = 8
 
-# Two processors and three GPUs that rest first, for as long as it takes to see a floor, and then work together with
-# others: nothing has to be guessed.
+# Two processors and four GPUs that rest first, for as long as it takes to see a floor, and then work, some with others:
+# nothing has to be guessed. Work begins and ends in the middle of a window of a second: at the end of one in which
+# nobody worked before, what is seen late of it would be taken for idle draw.
 RESTED = """
 [[package]]
 watts = { steps = [[0, 70], [3.2, 200], [6.2, 120]] }
@@ -77,7 +78,7 @@ LONG_ENOUGH = 14  # a counter is compared with its board's power over 10 s
 def runs(tmp_path_factory):
     machines = {name: (KNOWN[name], SECONDS) for name in MEASURING}
     machines |= {"low_at_idle": (KNOWN["low_at_idle"], LONG_ENOUGH), "low_at_idle, short": (KNOWN["low_at_idle"], SECONDS),
-                 "rested": (RESTED, SECONDS), "restless": (RESTLESS, 4), "steps": (STEPS, 10)}
+                 "rested": (RESTED, SECONDS, 0.3), "restless": (RESTLESS, 4), "steps": (STEPS, 10)}
     return run_all(tmp_path_factory.mktemp("truth"), machines)
 
 

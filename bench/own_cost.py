@@ -50,10 +50,13 @@ class Watch:
         looks = [step * i for i in range(1, int(seconds / step))] + [seconds - 0.5]
         for look in looks:
             time.sleep(max(0.0, start + look - time.monotonic()))
-            self.points.append((time.monotonic() - start, cpu_seconds(process.pid)))
-            self.rss = max(self.rss, peak_rss(process.pid))
+            self.look(process.pid, time.monotonic() - start)
         if process.wait() != 0:
             raise RuntimeError(f"{command[0]} ended with status {process.returncode}")
+
+    def look(self, pid, at):
+        self.points.append((at, cpu_seconds(pid)))
+        self.rss = max(self.rss, peak_rss(pid))
 
     def slices(self):
         """CPU seconds per wall second of each slice; the start is in the whole only."""

@@ -14,8 +14,10 @@ import traceback
 
 import accuracy
 import codec
+import gpu_cost
 import many_runs
 import own_cost
+import side_by_side
 import slices
 import slowdown
 import start_cost
@@ -25,6 +27,8 @@ FIGURES = {
     "accuracy": (accuracy.measure, "GPU energy against the truth of the virtual lab"),
     "start-cost": (start_cost.measure, "wall time that `everywatt run` adds to a command"),
     "own-cost": (own_cost.measure, "CPU time and memory of everywatt itself"),
+    "gpu-cost": (gpu_cost.measure, "CPU time and memory of everywatt on eight GPUs"),
+    "side-by-side": (side_by_side.measure, "everywatt, CodeCarbon and zeus on the same GPU at the same time"),
     "slowdown": (slowdown.measure, "slowdown of a CPU-bound job"),
     "series-codec": (codec.measure, "bytes of a series beside its entropy"),
     "slices": (slices.measure, "a day at 10 Hz drawn at 1,000 slices"),

@@ -85,7 +85,9 @@ Result<void> write_all(const std::filesystem::path& path, std::string_view text)
 
 Result<void> write_text(const std::filesystem::path& path, std::string_view text) {
   std::error_code ignored;
-  const bool is_plain = !std::filesystem::exists(path, ignored) || std::filesystem::is_regular_file(path, ignored);
+  // What a link leads to is written where it is: the link stays, and who holds the file open sees it.
+  const std::filesystem::file_status status = std::filesystem::symlink_status(path, ignored);
+  const bool is_plain = !std::filesystem::exists(status) || std::filesystem::is_regular_file(status);
   const std::filesystem::path draft = is_plain ? path.string() + ".new" : path.string();
   auto written = write_all(draft, text);
   if (is_plain && written && ::rename(draft.c_str(), path.c_str()) != 0) written = fail_errno(errno, "write");

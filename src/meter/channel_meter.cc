@@ -102,7 +102,14 @@ void ChannelMeter::take(Stamp stamp, std::uint64_t raw) {
     take_power(stamp, raw);
   }
   last_time_ = stamp.middle();
+  if (readings_ == 0) first_time_ = last_time_;
   ++readings_;
+}
+
+ChannelMeter::Mean ChannelMeter::mean() const {
+  const double seconds = seconds_between(first_time_, last_time_) * 1e6;
+  if (seconds <= 0) return {};
+  return {static_cast<double>(total_) / seconds, random_uncertainty() / seconds, last_time_ - first_time_};
 }
 
 void ChannelMeter::append(Nanoseconds time, Sight sight) {

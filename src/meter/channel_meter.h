@@ -48,6 +48,13 @@ class ChannelMeter {
   }
   [[nodiscard]] std::uint64_t readings() const { return readings_; }
   [[nodiscard]] Nanoseconds last_time() const { return last_time_; }
+  // Mean watts of all that was seen, and the standard uncertainty of that, but for the systematic part.
+  struct Mean {
+    double watts = 0;
+    double uncertainty = 0;
+    Nanoseconds length = 0;
+  };
+  [[nodiscard]] Mean mean() const;
   [[nodiscard]] std::uint64_t wraps() const { return wraps_; }
   [[nodiscard]] std::uint64_t resets() const { return resets_; }
   // How much of the time the device worked, at a reading of it: what tells a load that
@@ -87,6 +94,7 @@ class ChannelMeter {
   double offset_total_ = 0;      // of counters, what calibration adds, microjoules
   double power_total_ = 0;       // of power, microjoules since the first reading
   MicroJoules total_ = 0;
+  Nanoseconds first_time_ = 0;
   Nanoseconds last_time_ = 0;
   std::optional<double> first_watts_ = {};
   double last_watts_ = 0;

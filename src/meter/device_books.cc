@@ -14,9 +14,11 @@ constexpr Nanoseconds kProbation = 3 * kSecond;
 constexpr Nanoseconds kShortestProof = 200 * kMillisecond;
 // A load that repeats in step with its sensor, so that the figure can be off by more than this part of it, is flagged.
 constexpr double kAliased = 0.04;
-// Two sensors of one device that differ by more than this are flagged, once enough time has passed to tell.
+// Two sensors of one device that differ by more than this, and than chance allows, are flagged.
 constexpr double kDisagreement = 0.05;
-constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
+constexpr Nanoseconds kShortestComparison = 3 * kSecond;
+constexpr Nanoseconds kGpuStretch = 80 * kMillisecond;  // a reading, however it was delayed
+constexpr std::size_t kMostPast = 120;                  // windows that can be booked anew
 // A floor that moved by more than this since windows were booked with it books them anew.
 constexpr double kFloorMoved = 0.01;
 // A sensor silent for this long at the end of a run was lost.
@@ -26,6 +28,29 @@ constexpr Nanoseconds kUnseenStart = 300 * kMillisecond;
 
 void add_flag(std::vector<std::string>& flags, std::string flag) {
   if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
+}
+
+Nanoseconds stretch_of(DeviceKind kind) { return kind == DeviceKind::gpu ? kGpuStretch : FloorLearner::kStretch; }
+
+// By more than sound sensors do, and than the ends of so short a time can make.
+bool disagree(const ChannelMeter::Mean& elected, const ChannelMeter::Mean& other) {
+  if (std::min(elected.length, other.length) < kShortestComparison) return false;
+  const double by_chance = 2 * std::hypot(elected.uncertainty, other.uncertainty);
+  return std::abs(other.watts - elected.watts) > kDisagreement * elected.watts + by_chance;
+}
+
+// The stretch of a piece, or one that is like it.
+Activity::Piece part_of(const Activity::Piece& piece, Nanoseconds from, Nanoseconds to) {
+  const auto part = [&](Nanoseconds value) {
+    return static_cast<Nanoseconds>(static_cast<Wide>(value) * std::max<Nanoseconds>(to - from, 0) /
+                                    std::max<Nanoseconds>(piece.end - piece.begin, 1));
+  };
+  Activity::Piece stretch = piece;
+  stretch.begin = from;
+  stretch.end = std::max(from, to);
+  stretch.worked = part(piece.worked);
+  stretch.ours = part(piece.ours);
+  return stretch;
 }
 
 constexpr IdleShare kNobody{.ours = 0, .unreserved = kWholeDevice};
@@ -55,7 +80,11 @@ Accounts book_for_run(const WindowFacts& facts) {
 
 DeviceBooks::DeviceBooks(Device device, bool counted, std::vector<Candidate> candidates, std::vector<unsigned> cpus,
                          Floor floor, Nanoseconds tick)
-    : device_{std::move(device)}, counted_{counted}, cpus_{std::move(cpus)}, learner_{floor}, first_floor_{floor} {
+    : device_{std::move(device)},
+      counted_{counted},
+      cpus_{std::move(cpus)},
+      learner_{floor, stretch_of(device_.kind)},
+      first_floor_{floor} {
   for (Candidate& candidate : candidates) {
     std::optional<ChannelMeter> sensor;
     if (candidate.channel.kind != ChannelKind::model) sensor.emplace(candidate.channel, tick);
@@ -150,7 +179,7 @@ bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
 void DeviceBooks::close(const Work& work, const Surroundings& around, Close close, RunDelta& into) {
   const Nanoseconds until = around.until;
   model(work);
-  pending_.insert(pending_.end(), work.begin(), work.end());
+  take_work(work, until, close);
   if (until <= until_ || !settle_election(until, close)) return;
   for (Meter& meter : meters_) {
     if (meter.sensor) std::ranges::move(meter.sensor->take_silences(), std::back_inserter(silences_));
@@ -172,9 +201,25 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
   }
 }
 
+// What is told of a GPU's work is some tenths of a second old: what was before the run is cut off, and what was
+// after the last that is told is taken to be like it.
+void DeviceBooks::take_work(const Work& work, Nanoseconds until, Close close) {
+  for (Activity::Piece piece : work) {
+    if (is_gpu() && piece.begin < until_) piece = part_of(piece, until_, piece.end);
+    if (piece.end > piece.begin) pending_.push_back(piece);
+  }
+  if (!is_gpu() || close != Close::end || pending_.empty() || pending_.back().end >= until) return;
+  const Activity::Piece& last = pending_.back();
+  Activity::Piece rest = part_of(last, last.end, last.end + (until - last.end));
+  pending_.push_back(rest);
+}
+
 Nanoseconds DeviceBooks::reach() const {
   const EnergyCurve& curve = elected().curve();
-  return curve.empty() ? until_ : curve.points().back().time;
+  const Nanoseconds reached = curve.empty() ? until_ : curve.points().back().time;
+  // Work that was not told yet is waited for, but not for ever.
+  const bool is_behind = is_gpu() && !pending_.empty() && reached - pending_.back().end < kSecond;
+  return is_behind ? std::min(reached, pending_.back().end) : reached;
 }
 
 // The windows that end by then; false: none does.
@@ -234,6 +279,15 @@ std::optional<Power> DeviceBooks::shared_floor(Nanoseconds to, const Surrounding
   return around.agreed->agreed(device_.id, until_).value_or(from_window);
 }
 
+// A GPU's steps may be shorter than a window: what it drew is compared with its work as often as that is told.
+void DeviceBooks::learn_from(const Activity::Piece& piece) {
+  const Nanoseconds length = piece.end - piece.begin;
+  if (!is_gpu() || !elected().sensor || !piece.is_told || length <= 0) return;
+  const MicroJoules energy = elected().curve().between(piece.begin, piece.end);
+  learner_.observe(static_cast<double>(energy) * microjoule, length,
+                   std::min(1.0, static_cast<double>(piece.worked) / static_cast<double>(length)));
+}
+
 // The pending work up to `to`; a piece that reaches beyond is divided by time.
 Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
   Activity::Piece sum{.begin = until_, .end = to};
@@ -264,6 +318,7 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
     }
     sum.worked += piece.worked;
     sum.ours += piece.ours;
+    learn_from(piece);
     hold(piece, piece.end - std::max(piece.begin, until_));
     ++whole;
   }
@@ -286,7 +341,7 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   const auto worked = known ? std::optional{work.worked} : std::nullopt;
   const double capacity = static_cast<double>(length) * static_cast<double>(cpus_.size());
   const double utilisation = capacity > 0 ? std::min(1.0, static_cast<double>(work.worked) / capacity) : 0;
-  if (elected().sensor && worked && !cpus_.empty()) {
+  if (elected().sensor && worked && !cpus_.empty() && !is_gpu()) {
     learner_.observe(static_cast<double>(energy) * microjoule, length, utilisation);
   }
 
@@ -409,10 +464,8 @@ DeviceRecord DeviceBooks::record() const {
   if (const double error = elected().sensor ? elected().sensor->aliasing_error() : 0; error > kAliased * measured)
     add_flag(record.flags, fmt::format("aliasing:{:.0f}%", 100 * error / measured));
   for (std::size_t i = 1; i < meters_.size(); ++i) {
-    if (!meters_[i].sensor || meters_[i].curve().empty() || until_ - start_ < kComparisonTime) continue;
-    const auto& points = meters_[i].curve().points();
-    const auto other = static_cast<double>(points.back().total);
-    if (std::abs(other - measured) > kDisagreement * measured) add_flag(record.flags, "sensor-disagreement");
+    if (elected().sensor && meters_[i].sensor && disagree(elected().sensor->mean(), meters_[i].sensor->mean()))
+      add_flag(record.flags, "sensor-disagreement");
   }
   return record;
 }

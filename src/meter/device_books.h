@@ -117,11 +117,13 @@ class DeviceBooks {
   [[nodiscard]] bool is_contradicted(const EnergyCurve& integral) const;
   void watch_counter(RunDelta& into);
   void depose_counter(std::size_t check, RunDelta& into);
+  void take_work(const Work& work, Nanoseconds until, Close close);
   [[nodiscard]] Nanoseconds reach() const;
   bool book_up_to(Nanoseconds reached, const Surroundings& around, RunDelta& into);
   // [until_, to], in which the same tenants were there throughout.
   void book(Nanoseconds to, const Surroundings& around, RunDelta& into);
   Activity::Piece take_pending(Nanoseconds to);
+  void learn_from(const Activity::Piece& piece);
   [[nodiscard]] std::optional<Power> shared_floor(Nanoseconds to, const Surroundings& around, Power from_window) const;
   [[nodiscard]] bool is_gpu() const { return device_.kind == DeviceKind::gpu || device_.kind == DeviceKind::mig; }
   void note_unseen_start();

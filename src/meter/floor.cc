@@ -9,12 +9,12 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kNames = {"envelope", "regression", "prior"};
 
-constexpr double kQuietBelow = 0.02;         // utilisation up to which a stretch counts as quiet
-constexpr double kQuietSeconds = 2.0;        // of quiet that make one observation of the envelope
-constexpr double kObservationSeconds = 0.5;  // 10 ms ticks of /proc/stat are then 2 % of a CPU
-constexpr std::size_t kFewest = 6;           // observations for a line
-constexpr double kSpread = 0.2;              // of utilisation that a line needs
+constexpr double kQuietBelow = 0.02;   // utilisation up to which a stretch counts as quiet
+constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of the envelope
+constexpr std::size_t kFewest = 6;     // observations for a line
+constexpr double kSpread = 0.2;        // of utilisation that a line needs
 constexpr std::size_t kMostKept = 192;
+constexpr double kFewNew = 0.05;  // of all
 // Where nothing was learnt, a device that is wholly at work is taken to draw twice
 // its floor: the floor lies anywhere between nothing and that draw, and the middle
 // errs least. Flagged as prior.
@@ -54,7 +54,7 @@ void FloorLearner::observe(Energy energy, Nanoseconds length, double utilisation
   joules_ += energy / joule;
   seconds_ += seconds;
   busy_seconds_ += utilisation * seconds;
-  if (seconds_ < kObservationSeconds) return;
+  if (seconds_ * static_cast<double>(kSecond) < static_cast<double>(stretch_)) return;
   const double watts = joules_ / seconds_;
   const double mean_utilisation = busy_seconds_ / seconds_;
   const double prior = prior_below(watts * watt, mean_utilisation) / watt;
@@ -83,7 +83,17 @@ std::optional<Floor> FloorLearner::envelope() const {
 
 // Theil and Sen: the median of the slopes of all pairs, which a third of
 // wild observations cannot move far.
+// All pairs are many: a line that stands on nearly as many observations holds.
 std::optional<Floor> FloorLearner::regression() const {
+  const auto fresh = static_cast<double>(seen_ - fitted_at_);
+  if (fitted_at_ == 0 || fresh > kFewNew * static_cast<double>(seen_)) {
+    fitted_at_ = seen_;
+    fitted_ = fit();
+  }
+  return fitted_;
+}
+
+std::optional<Floor> FloorLearner::fit() const {
   if (observations_.size() < kFewest) return std::nullopt;
   const auto [low, high] = std::ranges::minmax(observations_, {}, &Observation::utilisation);
   if (high.utilisation - low.utilisation < kSpread) return std::nullopt;

@@ -25,8 +25,10 @@ struct Floor {
 
 class FloorLearner {
  public:
+  // How long a stretch must be to be one observation: 10 ms ticks of /proc/stat are then 2 % of a CPU.
+  static constexpr Nanoseconds kStretch = kSecond / 2;
   // `before`: what is known already; zero power: nothing.
-  explicit FloorLearner(Floor before) : before_{before} {}
+  explicit FloorLearner(Floor before, Nanoseconds stretch = kStretch) : before_{before}, stretch_{stretch} {}
 
   // One stretch of the device: energy, its length, and its utilisation 0..1.
   void observe(Energy energy, Nanoseconds length, double utilisation);
@@ -45,9 +47,11 @@ class FloorLearner {
   [[nodiscard]] Floor best() const;
   [[nodiscard]] std::optional<Floor> envelope() const;
   [[nodiscard]] std::optional<Floor> regression() const;
+  [[nodiscard]] std::optional<Floor> fit() const;
   void keep(Observation observation);
 
   Floor before_;
+  Nanoseconds stretch_;
   // A stretch that grows until it is long enough to be an observation.
   double joules_ = 0;
   double seconds_ = 0;
@@ -60,6 +64,8 @@ class FloorLearner {
   std::uint64_t quiet_windows_ = 0;
   std::vector<Observation> observations_;
   std::uint64_t seen_ = 0;
+  mutable std::uint64_t fitted_at_ = 0;  // observations
+  mutable std::optional<Floor> fitted_ = {};
 };
 
 }  // namespace everywatt

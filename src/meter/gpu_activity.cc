@@ -8,6 +8,9 @@
 namespace everywatt {
 namespace {
 
+// Samples of processes come once a second at the slowest (nvmlDeviceGetProcessUtilization).
+constexpr Nanoseconds kSamplesHold = kSecond;
+
 // "3", "GPU-8a1c…" or the beginning of it, as variables name a GPU (CUDA C++ Programming Guide, CUDA_VISIBLE_DEVICES).
 bool names(std::string_view word, std::string_view gpu, std::optional<unsigned> index) {
   if (const auto number = parse_u64(word)) return index && *number == *index;
@@ -25,39 +28,48 @@ bool reserves(const Tenant& tenant, std::string_view gpu, std::optional<unsigned
 }  // namespace
 
 void GpuActivity::take(const Snapshot& snapshot, const OwnerOf& owner_of) {
-  if (last_ && snapshot.time <= *last_) return;
-  double ours = 0;
-  double all = 0;
-  std::uint64_t our_contexts = 0;
-  std::uint64_t contexts = 0;
+  const Nanoseconds told = snapshot.time - snapshot.age;
+  if (last_ && told <= *last_) return;
+  Shares shares{.time = told};
+  Holders now{.time = snapshot.time};
   for (const Snapshot::Process& process : snapshot.processes) {
     const Owner owner = owner_of(process.pid);
     saw_unknown_ |= owner == Owner::unknown;
-    all += process.worked;
-    if (owner == Owner::run) ours += process.worked;
+    shares.all += process.worked;
+    if (owner == Owner::run) shares.ours += process.worked;
     if (!process.has_context) continue;
-    ++contexts;
-    if (owner == Owner::run) ++our_contexts;
+    ++now.all;
+    if (owner == Owner::run) ++now.ours;
   }
-  if (last_) {
-    Activity::Piece piece{.begin = *last_, .end = snapshot.time};
-    const auto length = static_cast<double>(piece.end - piece.begin);
-    if (snapshot.worked) {
-      piece.worked = static_cast<Nanoseconds>(std::clamp(*snapshot.worked, 0.0, 1.0) * length);
-      // Without a sample of any process the work is the holders', evenly.
-      const double share = all > 0        ? ours / all
-                           : contexts > 0 ? static_cast<double>(our_contexts) / static_cast<double>(contexts)
-                                          : 0;
-      piece.ours = static_cast<Nanoseconds>(share * static_cast<double>(piece.worked));
-    }
-    piece.is_told = snapshot.worked.has_value() && snapshot.shows_processes;
-    // The run is one holder, however many of its processes hold a context.
-    const std::uint64_t others = contexts - our_contexts;
-    const std::uint64_t holders = others + (our_contexts > 0 ? 1 : 0);
-    piece.held = {.ours = our_contexts > 0 ? kWholeDevice / holders : 0, .unreserved = holders == 0 ? kWholeDevice : 0};
-    pieces_.push_back(piece);
+  holders_.push_back(now);
+  while (holders_.size() > 1 && holders_.front().time < told) holders_.pop_front();
+  if (shares.all > 0) {
+    shares_ = shares;
+  } else if (shares_ && told - shares_->time > kSamplesHold) {
+    shares_.reset();
   }
-  last_ = snapshot.time;
+  if (last_) pieces_.push_back(piece_until(told, snapshot));
+  last_ = told;
+}
+
+// Since the last reading, with the contexts of then.
+Activity::Piece GpuActivity::piece_until(Nanoseconds told, const Snapshot& snapshot) const {
+  const Holders& holders = holders_.front();
+  Activity::Piece piece{.begin = *last_, .end = told};
+  const auto length = static_cast<double>(piece.end - piece.begin);
+  if (snapshot.worked) {
+    piece.worked = static_cast<Nanoseconds>(std::clamp(*snapshot.worked, 0.0, 1.0) * length);
+    // Without a sample of any process the work is the holders', evenly.
+    const double share = shares_           ? shares_->ours / shares_->all
+                         : holders.all > 0 ? static_cast<double>(holders.ours) / static_cast<double>(holders.all)
+                                           : 0;
+    piece.ours = static_cast<Nanoseconds>(share * static_cast<double>(piece.worked));
+  }
+  piece.is_told = snapshot.worked.has_value() && snapshot.shows_processes;
+  // The run is one holder, however many of its processes hold a context.
+  const std::uint64_t count = holders.all - holders.ours + (holders.ours > 0 ? 1 : 0);
+  piece.held = {.ours = holders.ours > 0 ? kWholeDevice / count : 0, .unreserved = count == 0 ? kWholeDevice : 0};
+  return piece;
 }
 
 std::vector<Activity::Piece> GpuActivity::close() { return std::exchange(pieces_, {}); }

@@ -3,6 +3,7 @@
 // process at every reading. Between two readings the shares are those of the later
 // one, which describe the time before it.
 #pragma once
+#include <deque>
 #include <functional>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@ class GpuActivity {
   // All that one reading of the GPU said.
   struct Snapshot {
     Nanoseconds time = 0;
+    Nanoseconds age = 0;                // of the work that it tells; contexts are as of now
     std::optional<double> worked = {};  // share of the time since the last reading; none: not told
     bool shows_processes = true;        // else nobody can say whose the work was
     struct Process {
@@ -39,6 +41,21 @@ class GpuActivity {
   [[nodiscard]] bool saw_unknown() const { return saw_unknown_; }
 
  private:
+  // What processes were last sampled with: it holds until the next sample, which comes less often than readings.
+  struct Shares {
+    double ours = 0;
+    double all = 0;
+    Nanoseconds time = 0;
+  };
+  std::optional<Shares> shares_;
+  struct Holders {
+    Nanoseconds time = 0;
+    std::uint64_t ours = 0;  // contexts
+    std::uint64_t all = 0;
+  };
+  std::deque<Holders> holders_;  // as of readings whose work was not told yet
+  [[nodiscard]] Activity::Piece piece_until(Nanoseconds told, const Snapshot& snapshot) const;
+
   std::optional<Nanoseconds> last_;
   std::vector<Activity::Piece> pieces_;
   bool saw_unknown_ = false;

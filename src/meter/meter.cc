@@ -76,6 +76,7 @@ void Meter::find_gpus(std::span<const Inventory* const> inventories) {
       auto gpu = std::ranges::find(gpus_, channels[i].device, &GpuUse::device);
       if (gpu == gpus_.end()) gpu = gpus_.insert(gpu, {.device = channels[i].device, .source = source});
       (kind == ChannelKind::utilisation ? gpu->utilisation : gpu->contexts) = i;
+      if (kind == ChannelKind::utilisation) gpu->age = (channels[i].period + channels[i].window) / 2;
     }
   }
 }
@@ -100,7 +101,10 @@ void Meter::add_sources(std::span<const Inventory* const> inventories) {
 }
 
 std::vector<unsigned> Meter::cpus_followed_by(const Device& device) const {
-  if (device.kind == DeviceKind::gpu) return {0};  // one thing that works or does not
+  // One thing that works or does not, where its driver tells.
+  if (device.kind == DeviceKind::gpu)
+    return std::ranges::find(gpus_, device.id, &GpuUse::device) != gpus_.end() ? std::vector{0U}
+                                                                               : std::vector<unsigned>{};
   const std::string whose = followed(device);
   std::vector<unsigned> cpus;
   for (const Elected& package : election_.activity) {
@@ -150,7 +154,7 @@ void Meter::take(std::size_t source, Stamp stamp, std::span<const Reading> readi
 }
 
 void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> readings) {
-  GpuActivity::Snapshot snapshot{.time = time, .shows_processes = gpu.contexts.has_value()};
+  GpuActivity::Snapshot snapshot{.time = time, .age = gpu.age, .shows_processes = gpu.contexts.has_value()};
   const auto process = [&](std::int64_t pid) -> GpuActivity::Snapshot::Process& {
     auto found = std::ranges::find(snapshot.processes, pid, &GpuActivity::Snapshot::Process::pid);
     return found == snapshot.processes.end() ? snapshot.processes.emplace_back(pid) : *found;
@@ -266,7 +270,8 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
     if (const auto use = std::ranges::find(gpus_, books.device().id, &GpuUse::device);
         use != gpus_.end() && use->activity.saw_unknown())
       books.flag("pids-not-visible");
-    books.close(gpu ? *gpu : work_of(books, packages), around, close, delta);
+    const bool is_gpu = books.device().kind == DeviceKind::gpu;
+    books.close(gpu ? *gpu : is_gpu ? Work{} : work_of(books, packages), around, close, delta);
     add_gaps(books, delta);
   }
   delta.devices = records();

@@ -95,6 +95,7 @@ class Meter {
     std::size_t source = 0;
     std::optional<std::uint32_t> utilisation = {};  // channels
     std::optional<std::uint32_t> contexts = {};
+    Nanoseconds age = 0;  // of what the utilisation shows, in the middle
     GpuActivity activity = {};
   };
   void add_books(std::span<const Inventory* const> inventories, const Elected& elected);

@@ -15,6 +15,9 @@ namespace {
 // boards), evenly: 5 / √3; where three quarters of the time are not seen, more.
 constexpr double kBoardError = 0.03;
 constexpr double kPartTimeError = 0.04;
+// "between 1 second and 1/6 second, depending on the product" (NVML reference, nvmlUtilization_t); where it was
+// looked at, a sixth.
+constexpr Nanoseconds kUtilisationPeriod = kSecond / 6;
 constexpr double kHeadroomOverLimit = 1.5;                    // transients exceed the enforced limit for milliseconds
 constexpr Scale kMilli{.numerator = 1000, .denominator = 1};  // mJ and mW
 
@@ -94,7 +97,11 @@ void Gpu::find_channels(const Driver& driver) {
   Utilization utilisation{};
   const Return status = call_if_there(library_->call.utilization, device_, &utilisation);
   if (is_there(status)) {
-    utilisation_ = add_channel({.device = device, .kind = ChannelKind::utilisation, .sensor = "nvml-utilisation"});
+    utilisation_ = add_channel({.device = device,
+                                .kind = ChannelKind::utilisation,
+                                .sensor = "nvml-utilisation",
+                                .period = kUtilisationPeriod,
+                                .window = kUtilisationPeriod});
   } else {
     leave_out("utilisation", status);
   }

@@ -324,16 +324,10 @@ def test_a_sound_gpu_beside_others_that_are_not_is_not_touched(runs):
             assert not {"counter-reset", "sensor-lost", "utilisation-unknown", "counter-implausible"} & set(gpu["flags"])
 
 
-TAKEN_FOR_CPU_TIME = pytest.mark.xfail(strict=True, reason="""A GPU that tells neither its utilisation nor its processes
-is booked by the processors' time, as another's work: without either channel Meter has no GpuUse for it, gpu_work()
-finds nothing, and close() falls back to work_of() over all packages. It ought to be utilisation-unknown.""")
-
-
 def alone_and_in_pairs():
     for defects in itertools.chain(((defect,) for defect in ALL), itertools.combinations(ALL, 2)):
-        tells_nothing = defects in (("not_supported", "no_permission"), ("not_supported", "missing"))
         if not is_senseless(defects):
-            yield pytest.param(defects, id="-".join(defects), marks=[TAKEN_FOR_CPU_TIME] if tells_nothing else [])
+            yield pytest.param(defects, id="-".join(defects))
 
 
 @pytest.mark.parametrize("defects", alone_and_in_pairs())

@@ -65,12 +65,6 @@ def machines(tmp_path_factory):
     return {name: shared.result() for name, shared in begun.items()}
 
 
-EVENLY = pytest.mark.xfail(strict=True, reason="""GpuActivity::take divides work evenly among the holders of a context
-whenever a reading brought no new sample of any process. Samples come six times a second and readings ten times: two
-fifths of the work are divided evenly, whatever each does. The last samples ought to hold until new ones come.""")
-MACHINES = ["alike", pytest.param("unlike", marks=EVENLY)]
-
-
 @pytest.mark.parametrize("name", SHARES)
 def test_both_runs_see_one_gpu_and_balance(machines, name):
     shared = machines[name]
@@ -88,7 +82,7 @@ def test_both_runs_see_one_gpu_and_balance(machines, name):
         assert gpu["other_joules"] >= other["total_joules"]
 
 
-@pytest.mark.parametrize("name", MACHINES)
+@pytest.mark.parametrize("name", SHARES)
 def test_what_each_run_is_charged_is_its_own_processs(machines, name):
     shared = machines[name]
     for pid, gpu in shared.gpus.items():
@@ -97,7 +91,7 @@ def test_what_each_run_is_charged_is_its_own_processs(machines, name):
         assert gpu["idle_joules"] == pytest.approx(parts["idle_joules"], abs=gpu["total_uncertainty_joules"])
 
 
-@pytest.mark.parametrize("name", MACHINES)
+@pytest.mark.parametrize("name", SHARES)
 def test_both_charges_and_the_foreign_part_are_the_energy_of_the_gpu(machines, name):
     shared = machines[name]
     charged = sum(gpu["total_joules"] for gpu in shared.gpus.values())

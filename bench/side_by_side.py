@@ -94,9 +94,9 @@ def run_scene(scene, seconds, folder):
 def truth_between(scenario, truth, begin, end):
     """Of the GPU, between two times of CLOCK_MONOTONIC."""
     start = truth["start"]["monotonic_ns"]
-    words = [str(int(at * NS) - start) for at in (begin, end)]
+    words = [f"{at - start / NS:.9f}" for at in (begin, end)]
     done = subprocess.run([program("everywatt-lab"), "--between", *words, str(scenario)], check=True, capture_output=True, text=True)
-    return next(device for name, device in json.loads(done.stdout).items() if name.startswith("gpu:"))
+    return next(device for name, device in json.loads(done.stdout)["devices"].items() if name.startswith("gpu:"))
 
 
 def gpu_of(bill):

@@ -38,8 +38,7 @@ double seconds_between(Nanoseconds from, Nanoseconds to) {
 
 ChannelMeter::ChannelMeter(Channel channel, Nanoseconds tick)
     : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)}, phase_{channel_.period} {
-  if (channel_.kind == ChannelKind::power && channel_.window > 0 && channel_.window < channel_.period)
-    part_time_.emplace(Aliasing{channel_.period, channel_.most / watt});
+  if (sees_part()) part_time_.emplace(Aliasing{std::max(channel_.period, tick_), channel_.most / watt});
 }
 
 Nanoseconds ChannelMeter::longest_silence() const {
@@ -109,7 +108,8 @@ void ChannelMeter::take(Stamp stamp, std::uint64_t raw) {
 ChannelMeter::Mean ChannelMeter::mean() const {
   const double seconds = seconds_between(first_time_, last_time_) * 1e6;
   if (seconds <= 0) return {};
-  return {static_cast<double>(total_) / seconds, random_uncertainty() / seconds, last_time_ - first_time_};
+  return {static_cast<double>(total_) / seconds, random_uncertainty() / seconds, last_time_ - first_time_,
+          not_observed_};
 }
 
 void ChannelMeter::append(Nanoseconds time, Sight sight) {
@@ -118,6 +118,7 @@ void ChannelMeter::append(Nanoseconds time, Sight sight) {
                              ? "not read for a while: the counter's energy is kept, its timing is not known"
                              : "not read for a while: nothing was measured";
     silences_.push_back({last_time_, time, reason});
+    not_observed_ += time - last_time_;
   }
   curve_.append(time, total_, sight);
 }
@@ -142,6 +143,7 @@ void ChannelMeter::take_counter(Stamp stamp, std::uint64_t raw) {
   if (step.kind == Kind::reset) {
     ++resets_;
     silences_.push_back({last_time_, time, "the counter began again: what was spent in between is not known"});
+    not_observed_ += time - last_time_;
     variance_ += std::pow(last_watts_ * seconds * 1e6, 2) / 3;
     curve_.append(time, total_, Sight::unseen);
     return;
@@ -240,9 +242,9 @@ void ChannelMeter::lay_tile(Nanoseconds end, double watts) {
 double ChannelMeter::missed_watts(double watts) const {
   // Where a part of the time is not seen, what was drawn there is another draw
   // from what the readings are drawn from: their difference has twice its variance.
-  if (channel_.window > 0 && channel_.window < channel_.period)
+  if (sees_part())
     return std::abs(watts - last_watts_) / std::sqrt(2.0) *
-           (1 - static_cast<double>(channel_.window) / static_cast<double>(channel_.period));
+           (1 - static_cast<double>(channel_.window) / static_cast<double>(std::max(channel_.period, tick_)));
   // What is missed elsewhere shows in how the readings bend.
   return std::abs(watts - 2 * last_watts_ + before_last_watts_) / 12;
 }

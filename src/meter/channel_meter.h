@@ -2,6 +2,7 @@
 // power by integration. Silence, wrap and reset are judged here, and what they
 // cost in knowledge is kept: sight per piece, gaps, uncertainty.
 #pragma once
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <string>
@@ -53,10 +54,16 @@ class ChannelMeter {
     double watts = 0;
     double uncertainty = 0;
     Nanoseconds length = 0;
+    Nanoseconds not_observed = 0;  // of it
   };
   [[nodiscard]] Mean mean() const;
   [[nodiscard]] std::uint64_t wraps() const { return wraps_; }
   [[nodiscard]] std::uint64_t resets() const { return resets_; }
+  // A mean over less time than lies between two readings.
+  [[nodiscard]] bool sees_part() const {
+    return channel_.kind == ChannelKind::power && channel_.window > 0 &&
+           channel_.window < std::max(channel_.period, tick_);
+  }
   // How much of the time the device worked, at a reading of it: what tells a load that
   // repeats in step with a part-time sensor from one that is constant.
   void take_utilisation(double share);
@@ -95,6 +102,7 @@ class ChannelMeter {
   double power_total_ = 0;       // of power, microjoules since the first reading
   MicroJoules total_ = 0;
   Nanoseconds first_time_ = 0;
+  Nanoseconds not_observed_ = 0;
   Nanoseconds last_time_ = 0;
   std::optional<double> first_watts_ = {};
   double last_watts_ = 0;

@@ -18,7 +18,10 @@ constexpr double kAliased = 0.04;
 constexpr double kDisagreement = 0.05;
 constexpr Nanoseconds kShortestComparison = 3 * kSecond;
 constexpr Nanoseconds kGpuStretch = 80 * kMillisecond;  // a reading, however it was delayed
-constexpr std::size_t kMostPast = 120;                  // windows that can be booked anew
+// Two means over a sixth of a second, one of the work and one of when it is read, are as wide as 0.236 s evenly; a
+// tenth of that is in the counter's own steps.
+constexpr Nanoseconds kBlur = 214 * kMillisecond;
+constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A floor that moved by more than this since windows were booked with it books them anew.
 constexpr double kFloorMoved = 0.01;
 // A sensor silent for this long at the end of a run was lost.
@@ -30,11 +33,17 @@ void add_flag(std::vector<std::string>& flags, std::string flag) {
   if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
 }
 
-Nanoseconds stretch_of(DeviceKind kind) { return kind == DeviceKind::gpu ? kGpuStretch : FloorLearner::kStretch; }
+// How long a stretch tells power by work: each reading of a GPU does, but where power is a mean over longer.
+Nanoseconds stretch_of(DeviceKind kind, const std::vector<DeviceBooks::Candidate>& candidates) {
+  if (kind != DeviceKind::gpu) return FloorLearner::kStretch;
+  const Nanoseconds window = candidates.empty() ? 0 : candidates.front().channel.window;
+  return window > kBlur ? 2 * window : kGpuStretch;
+}
 
 // By more than sound sensors do, and than the ends of so short a time can make.
 bool disagree(const ChannelMeter::Mean& elected, const ChannelMeter::Mean& other) {
   if (std::min(elected.length, other.length) < kShortestComparison) return false;
+  if (elected.not_observed + other.not_observed > 0) return false;
   const double by_chance = 2 * std::hypot(elected.uncertainty, other.uncertainty);
   return std::abs(other.watts - elected.watts) > kDisagreement * elected.watts + by_chance;
 }
@@ -83,7 +92,7 @@ DeviceBooks::DeviceBooks(Device device, bool counted, std::vector<Candidate> can
     : device_{std::move(device)},
       counted_{counted},
       cpus_{std::move(cpus)},
-      learner_{floor, stretch_of(device_.kind)},
+      learner_{floor, stretch_of(device_.kind, candidates)},
       first_floor_{floor} {
   for (Candidate& candidate : candidates) {
     std::optional<ChannelMeter> sensor;
@@ -181,8 +190,11 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
   model(work);
   take_work(work, until, close);
   if (until <= until_ || !settle_election(until, close)) return;
+  // Of those that are not elected nobody wants to know.
   for (Meter& meter : meters_) {
-    if (meter.sensor) std::ranges::move(meter.sensor->take_silences(), std::back_inserter(silences_));
+    if (!meter.sensor) continue;
+    std::vector<Silence> silences = meter.sensor->take_silences();
+    if (&meter == &elected()) std::ranges::move(silences, std::back_inserter(silences_));
   }
   if (close == Close::end) note_unseen_edges(until);
   if (Meter& meter = elected(); close == Close::end && meter.sensor) meter.sensor->finish(until);
@@ -279,13 +291,18 @@ std::optional<Power> DeviceBooks::shared_floor(Nanoseconds to, const Surrounding
   return around.agreed->agreed(device_.id, until_).value_or(from_window);
 }
 
-// A GPU's steps may be shorter than a window: what it drew is compared with its work as often as that is told.
+// A GPU's steps may be shorter than a window: what it drew is compared with its work as often as that is told, over
+// as much time as that is blurred by: a mean over a sixth of a second, up to another one old.
 void DeviceBooks::learn_from(const Activity::Piece& piece) {
   const Nanoseconds length = piece.end - piece.begin;
   if (!is_gpu() || !elected().sensor || !piece.is_told || length <= 0) return;
-  const MicroJoules energy = elected().curve().between(piece.begin, piece.end);
-  learner_.observe(static_cast<double>(energy) * microjoule, length,
-                   std::min(1.0, static_cast<double>(piece.worked) / static_cast<double>(length)));
+  const EnergyCurve& curve = elected().curve();
+  const Nanoseconds middle = piece.begin + length / 2;
+  const Nanoseconds from = middle - kBlur / 2, to = middle + kBlur / 2;
+  if (from < curve.points().front().time || to > curve.points().back().time) return;
+  const double watts = static_cast<double>(curve.between(from, to)) / static_cast<double>(kBlur) * 1e3;
+  const double share = static_cast<double>(piece.worked) / static_cast<double>(length);
+  learner_.observe(watts * 1e-9 * static_cast<double>(length) * joule, length, std::min(1.0, share));
 }
 
 // The pending work up to `to`; a piece that reaches beyond is divided by time.
@@ -361,7 +378,13 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
                           .wholly_reserved = is_gpu() && !worked && share.ours >= kWholeDevice};
   const Accounts accounts = book_for_run(facts);
   booked_ += accounts;
-  past_.push_back({until_, until, around.minute, facts, accounts, shared.has_value()});
+  past_.push_back({.from = until_,
+                   .to = until,
+                   .minute = around.minute,
+                   .facts = facts,
+                   .accounts = accounts,
+                   .is_shared = shared.has_value(),
+                   .is_observed = curve.observed(until_, until) >= length});
   if (past_.size() > kMostPast) past_.pop_front();
   std::ranges::move(entries_of(device_.id, accounts, curve, until_, until, {}, around.minute),
                     std::back_inserter(into.entries));
@@ -460,11 +483,14 @@ DeviceRecord DeviceBooks::record() const {
   if (work_was_missed_ || !record.utilisation_known) add_flag(record.flags, "utilisation-unknown");
   if (!cpus_.empty() && !is_component(device_.kind) && !is_gpu()) add_flag(record.flags, "proxy:cpu-time");
   if (elected().sensor && !cpus_.empty()) add_flag(record.flags, "floor:" + std::string{to_string(floor().method)});
-  if (elected().sensor && elected().sensor->resets() > 0) add_flag(record.flags, "counter-reset");
+  const bool was_reset =
+      std::ranges::any_of(meters_, [](const Meter& m) { return m.sensor && m.sensor->resets() > 0; });
+  if (was_reset) add_flag(record.flags, "counter-reset");
   if (const double error = elected().sensor ? elected().sensor->aliasing_error() : 0; error > kAliased * measured)
     add_flag(record.flags, fmt::format("aliasing:{:.0f}%", 100 * error / measured));
   for (std::size_t i = 1; i < meters_.size(); ++i) {
-    if (elected().sensor && meters_[i].sensor && disagree(elected().sensor->mean(), meters_[i].sensor->mean()))
+    if (elected().sensor && meters_[i].sensor && !meters_[i].sensor->sees_part() &&
+        disagree(elected().sensor->mean(), meters_[i].sensor->mean()))
       add_flag(record.flags, "sensor-disagreement");
   }
   return record;

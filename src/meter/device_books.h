@@ -111,7 +111,8 @@ class DeviceBooks {
     std::int64_t minute = 0;
     WindowFacts facts;
     Accounts accounts;
-    bool is_shared = false;  // its floor was agreed on with other runs
+    bool is_shared = false;    // its floor was agreed on with other runs
+    bool is_observed = false;  // all of it, by the elected sensor
   };
   [[nodiscard]] std::size_t check_of_counter() const;
   [[nodiscard]] bool is_contradicted(const EnergyCurve& integral) const;
@@ -151,6 +152,7 @@ class DeviceBooks {
   MicroJoules emitted_more_ = 0;   // added to the curve's, so that the series goes on ascending after a deposition
   std::deque<Past> past_;          // the last windows, while a counter is watched
   bool is_deposed_ = false;
+  int contradictions_ = 0;  // in a row
   struct Edge {
     Nanoseconds until = 0;
     std::int64_t minute = 0;  // of the window's start

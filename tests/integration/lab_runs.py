@@ -65,7 +65,8 @@ def wait_for_second(part):
 
 
 def run_on_lab(folder, scenario, *command, env=None, begin=None):
-    """`scenario` is a file or its text; the bill is what `show --json` says of the run. `begin`: at which part of a second."""
+    """`scenario` is a file or its text; the bill is what `show --json` says of the run.
+    `begin`: at which part of a second."""
     folder.mkdir()
     everywatt = Everywatt(folder)
     file = scenario
@@ -83,7 +84,8 @@ def run_on_lab(folder, scenario, *command, env=None, begin=None):
 
 def run_all(folder, machines):
     """By name: the LabRun of each `(scenario, seconds)` or `(scenario, seconds, begin)`."""
+    longest_first = sorted(machines.items(), key=lambda machine: -machine[1][1])
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        begun = {name: pool.submit(run_on_lab, folder / name, scenario, "sleep", str(seconds), begin=begin[0] if begin else None)
-                 for name, (scenario, seconds, *begin) in machines.items()}
+        begun = {name: pool.submit(run_on_lab, folder / name, scenario, "sleep", str(seconds), begin=next(iter(begin), None))
+                 for name, (scenario, seconds, *begin) in longest_first}
     return {name: run.result() for name, run in begun.items()}

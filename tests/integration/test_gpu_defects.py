@@ -67,9 +67,9 @@ HANG_BEFORE_END = 1.3  # and for 3 s
 
 
 def load(seconds):
-    """Quiet, a second of work, quiet."""
+    """Quiet, a second of work, quiet. Not too much of it: test_truth.py has a counter that falls victim to a greater step."""
     begin = seconds - HANG_BEFORE_END - 1.5
-    return {"watts": {"steps": [[0, 80], [begin, 400], [begin + 1, 80]]}, "idle_watts": 80,
+    return {"watts": {"steps": [[0, 80], [begin, 240], [begin + 1, 80]]}, "idle_watts": 80,
             "utilisation": {"steps": [[0, 0], [begin, 1], [begin + 1, 0]]}}
 
 

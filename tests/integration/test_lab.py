@@ -333,6 +333,21 @@ def test_the_truth_is_that_of_the_commands_life(lab):
     assert truth["devices"]["dram:0"]["joules"] == pytest.approx(10 * seconds)
 
 
+def test_the_truth_between_two_times_needs_no_command(lab, tmp_path):
+    file = tmp_path / "scenario.toml"
+    file.write_text(STEADY, encoding="utf-8")
+    done = subprocess.run([LAB, "--between", "1.5", "4", file], capture_output=True, text=True, timeout=60, check=True)
+    truth = json.loads(done.stdout)
+    assert (truth["start"], truth["end"]) == ({"seconds": 1.5}, {"seconds": 4.0})
+    gpu = truth["devices"]["gpu:GPU-12345678-9abc-def0-1234-56789abcdef0"]
+    assert gpu["joules"] == pytest.approx(300 * 2.5)
+    assert gpu["accounts"]["idle_joules"] == pytest.approx(100 * 0.25 * 2.5)
+    assert gpu["accounts"]["processes"] == {"job": {key: gpu["accounts"][key] for key in ("idle_joules", "active_joules")}}
+    assert "accounts" not in truth["devices"]["module:GPU-1ab00000-0000-4000-8000-000000000001"]
+    for wrong in (["4", "1.5"], ["x", "2"], ["1"]):
+        assert subprocess.run([LAB, "--between", *wrong, file], capture_output=True, timeout=60, check=False).returncode == 2
+
+
 def test_nothing_is_left_behind(lab, tmp_path):
     (tmp_path / "tmp").mkdir()
     lab(STEADY, "true", env=os.environ | {"TMPDIR": str(tmp_path / "tmp")})

@@ -61,7 +61,8 @@ watts = 75
 # A processor that never rests and never changes shows nothing of its floor, and another's work is on it.
 RESTLESS = "[[package]]\nwatts = 180\nidle_watts = 80\nutilisation = 0.4\n"
 
-# GPUs in training steps of less than a second.
+# GPUs in training steps of less than a second. Steps of 0.4 and 0.5 s beat with a utilisation that is renewed every
+# sixth of a second and read every tenth: how much of the time they work is then known to some percent only.
 STEPS = "".join(f"""
 [[gpu]]
 name = "NVIDIA H100 80GB HBM3"
@@ -69,7 +70,17 @@ watts = {{ low = 60, high = 320, period_s = {period} }}
 utilisation = {{ low = 0, high = 1, period_s = {period} }}
 [[gpu.process]]
 pid = "job-child"
-""" for period in (0.4, 0.5, 0.6, 0.7))
+""" for period in (0.6, 0.7, 0.8, 0.9))
+
+# GPUs that rest for twelve seconds and then work, at or near the end of a window of a second.
+AWAKENED = "".join(f"""
+[[gpu]]
+name = "NVIDIA H100 80GB HBM3"
+watts = {{ steps = [[0, 80], [{begin}, 650]] }}
+utilisation = {{ steps = [[0, 0], [{begin}, 1]] }}
+[[gpu.process]]
+pid = "job-child"
+""" for begin in (11.85, 11.9, 11.95, 12.0, 12.05))
 
 LONG_ENOUGH = 14  # a counter is compared with its board's power over 10 s
 
@@ -77,8 +88,9 @@ LONG_ENOUGH = 14  # a counter is compared with its board's power over 10 s
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     machines = {name: (KNOWN[name], SECONDS) for name in MEASURING}
-    machines |= {"low_at_idle": (KNOWN["low_at_idle"], LONG_ENOUGH), "low_at_idle, short": (KNOWN["low_at_idle"], SECONDS),
-                 "rested": (RESTED, SECONDS, 0.3), "restless": (RESTLESS, 4), "steps": (STEPS, 10)}
+    low = KNOWN["low_at_idle"]
+    machines |= {"low_at_idle": (low, LONG_ENOUGH), "low_at_idle, short": (low, SECONDS), "rested": (RESTED, SECONDS, 0.3),
+                 "restless": (RESTLESS, 4), "steps": (STEPS, 10), "awakened": (AWAKENED, LONG_ENOUGH, 0.0)}
     return run_all(tmp_path_factory.mktemp("truth"), machines)
 
 
@@ -181,6 +193,12 @@ def test_what_a_guessed_floor_may_be_off_is_in_the_uncertainty_of_the_charge(run
     truth = runs["restless"].truth()["package:0"]
     assert "floor:prior" in package["flags"]
     assert abs(package["total_joules"] - truth["accounts"]["idle_joules"]) <= package["total_uncertainty_joules"]
+
+
+def test_a_sound_counter_is_believed_when_a_gpu_awakes(runs):
+    gpus = runs["awakened"].gpus
+    assert len(gpus) == 5
+    assert not [gpu["id"] for gpu in gpus if "counter-implausible" in gpu["flags"] or gpu["method"] != "counter"]
 
 
 def test_a_low_counter_is_not_believed_in_a_run_of_seconds(runs):

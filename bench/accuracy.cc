@@ -6,7 +6,7 @@
 // One line of CSV a scenario: family, seed, seconds, what supplied it, true and
 // measured joules, half-width of the stated 95 % interval and of its random part,
 // booked busy and idle joules, flags, and of a part-time sensor by how many percent the mean
-// of its readings can be off at the worst phase. Defects are drawn from the ranges that were
+// of its readings can be off at the worst phase; true idle joules. Defects are drawn from the ranges that were
 // observed on real boards (arXiv 2312.02741), not from what we believe of them.
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -43,11 +43,13 @@ class Lab {
     find(load_, "everywatt_lab_load");
     find(set_time_, "everywatt_lab_set_time");
     find(joules_, "everywatt_lab_true_joules");
+    find(idle_joules_, "everywatt_lab_true_idle_joules");
   }
   [[nodiscard]] const std::string& path() const { return path_; }
   void load(const std::string& scenario) const { load_(scenario.c_str()); }
   void set_time(Instant now) const { set_time_(now.steady, now.wall); }
   [[nodiscard]] double joules(Nanoseconds from, Nanoseconds to) const { return joules_(0, from, to); }
+  [[nodiscard]] double idle_joules(Nanoseconds from, Nanoseconds to) const { return idle_joules_(0, from, to); }
 
  private:
   template <class Function>
@@ -63,6 +65,7 @@ class Lab {
   void (*load_)(const char*) = nullptr;
   void (*set_time_)(long long, long long) = nullptr;
   double (*joules_)(int, long long, long long) = nullptr;
+  double (*idle_joules_)(int, long long, long long) = nullptr;
 };
 
 class Chance {
@@ -263,6 +266,7 @@ struct Outcome {
   DeviceRecord record;
   Accounts booked;
   double truth = 0;
+  double true_idle = 0;
 };
 
 std::vector<SourceKind> nvml_only() {
@@ -273,12 +277,38 @@ std::vector<SourceKind> nvml_only() {
   return kinds;
 }
 
-void add(Accounts& sum, const RunDelta& delta) {
-  for (const Entry& entry : delta.entries) {
-    MicroJoules Accounts::* const of[] = {&Accounts::busy, &Accounts::idle, &Accounts::other, &Accounts::unattributed};
-    sum.*of[static_cast<std::size_t>(entry.account)] += entry.energy;
+// What a ledger would hold of the GPU.
+struct Books {
+  Accounts accounts;
+  DeviceSeries series;
+
+  void add(const std::vector<Entry>& entries) {
+    for (const Entry& entry : entries) {
+      MicroJoules Accounts::* const of[] = {&Accounts::busy, &Accounts::idle, &Accounts::other,
+                                            &Accounts::unattributed};
+      accounts.*of[static_cast<std::size_t>(entry.account)] += entry.energy;
+    }
   }
-}
+  void add(const RunDelta& delta) {
+    add(delta.entries);
+    for (const RunDelta::Points& points : delta.series) {
+      std::vector<SeriesPoint> DeviceSeries::* const of[] = {&DeviceSeries::energy,     &DeviceSeries::worked,
+                                                             &DeviceSeries::ours,       &DeviceSeries::reserved,
+                                                             &DeviceSeries::unreserved, &DeviceSeries::floor};
+      auto& into = series.*of[static_cast<std::size_t>(points.track)];
+      into.insert(into.end(), points.points.begin(), points.points.end());
+    }
+  }
+  // What was learnt of the floor by the end holds for the whole run.
+  void rebook_with(const std::vector<Meter::Rebooking>& rebookings, Instant started) {
+    for (const Meter::Rebooking& rebooking : rebookings) {
+      series.device = rebooking.device;
+      series.cpus = rebooking.cpus;
+      accounts = {};
+      add(rebook(series, rebooking.floor, {}, started));
+    }
+  }
+};
 
 // As cli/recording does it, with a clock that we move.
 Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds) {
@@ -303,6 +333,7 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   const std::vector<Tenant> tenants{{.run = "us", .from = start.steady}};
   const Nanoseconds end = start.steady + static_cast<Nanoseconds>(seconds * 1e9);
   Outcome outcome;
+  Books books;
   Nanoseconds next_hunt = 0;
   while (next_on_grid(clock.now().steady, kTick) < end) {
     // As the reader beside the loop looks for a renewal.
@@ -320,17 +351,20 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
       continue;
     }
     sampler.sample_edge(clock, meter);
-    add(outcome.booked, meter.close_window({.until = clock.now(), .tenants = tenants}));
+    books.add(meter.close_window({.until = clock.now(), .tenants = tenants}));
   }
   pass(end - clock.now().steady);
   const Instant ended = clock.now();
   pass(kMillisecond);
   sampler.sample_edge(clock, meter);
-  add(outcome.booked, meter.finish({.until = ended, .tenants = tenants}));
+  books.add(meter.finish({.until = ended, .tenants = tenants}));
+  books.rebook_with(meter.rebookings(), start);
+  outcome.booked = books.accounts;
   for (const DeviceRecord& record : meter.records()) {
     if (record.device.kind == DeviceKind::gpu) outcome.record = record;
   }
   outcome.truth = lab.joules(start.steady, end);
+  outcome.true_idle = lab.idle_joules(start.steady, end);
   return outcome;
 }
 
@@ -340,9 +374,9 @@ void print(const std::string& family, std::uint64_t seed, double seconds, const 
   for (const std::string& flag : record.flags) flags += (flags.empty() ? "" : " ") + flag;
   const auto joules = [](MicroJoules energy) { return static_cast<double>(energy) / 1e6; };
   const double random = 2 * joules(record.uncertainty_random), systematic = 2 * joules(record.uncertainty_systematic);
-  fmt::print("{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{},{:.3f}\n", family, seed, seconds, record.sensor,
-             outcome.truth, joules(record.measured.value_or(0)), std::hypot(random, systematic), random,
-             joules(outcome.booked.busy), joules(outcome.booked.idle), flags, draw.aliasing * 100);
+  fmt::print("{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{},{:.3f},{:.6f}\n", family, seed, seconds,
+             record.sensor, outcome.truth, joules(record.measured.value_or(0)), std::hypot(random, systematic), random,
+             joules(outcome.booked.busy), joules(outcome.booked.idle), flags, draw.aliasing * 100, outcome.true_idle);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ constexpr std::array<std::string_view, 3> kNames = {"envelope", "regression", "p
 
 constexpr double kQuietBelow = 0.02;   // utilisation up to which a stretch counts as quiet
 constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of the envelope
+constexpr double kPerSecond = 1e9;     // nanoseconds
 constexpr std::size_t kFewest = 6;     // observations for a line
 constexpr double kSpread = 0.2;        // of utilisation that a line needs
 constexpr std::size_t kMostKept = 192;
@@ -51,17 +52,23 @@ void FloorLearner::observe(Energy energy, Nanoseconds length, double utilisation
   } else {
     quiet_joules_ = quiet_seconds_ = 0;
   }
-  joules_ += energy / joule;
-  seconds_ += seconds;
-  busy_seconds_ += utilisation * seconds;
-  if (seconds_ * static_cast<double>(kSecond) < static_cast<double>(stretch_)) return;
-  const double watts = joules_ / seconds_;
-  const double mean_utilisation = busy_seconds_ / seconds_;
-  const double prior = prior_below(watts * watt, mean_utilisation) / watt;
-  lowest_watts_ = seen_ == 0 ? watts : std::min(lowest_watts_, watts);
-  lowest_prior_watts_ = seen_ == 0 ? prior : std::min(lowest_prior_watts_, prior);
-  keep({watts, mean_utilisation});
-  joules_ = seconds_ = busy_seconds_ = 0;
+  whole_.add(energy / joule, seconds, utilisation);
+  if (whole_.seconds * kPerSecond >= static_cast<double>(kStretch)) note_lowest(whole_.take());
+  short_.add(energy / joule, seconds, utilisation);
+  if (short_.seconds * kPerSecond >= static_cast<double>(stretch_)) keep(short_.take());
+}
+
+FloorLearner::Observation FloorLearner::Stretch::take() {
+  const Observation observation{joules / seconds, busy_seconds / seconds};
+  *this = {};
+  return observation;
+}
+
+// Of stretches that are long enough for no error of a reading's time to matter.
+void FloorLearner::note_lowest(Observation observation) {
+  const double prior = prior_below(observation.watts * watt, observation.utilisation) / watt;
+  lowest_watts_ = std::min(lowest_watts_.value_or(observation.watts), observation.watts);
+  lowest_prior_watts_ = std::min(lowest_prior_watts_.value_or(prior), prior);
 }
 
 // A sample of all observations in which each stands with equal chance, without
@@ -127,9 +134,9 @@ Floor FloorLearner::best() const {
 
 Floor FloorLearner::now() const {
   Floor floor = best();
-  if (seen_ == 0) return floor;
-  if (floor.method == FloorMethod::prior) floor.power = std::max(floor.power, lowest_prior_watts_ * watt);
-  floor.power = std::min(floor.power, lowest_watts_ * watt);  // no device draws less than its floor
+  if (!lowest_watts_ || !lowest_prior_watts_) return floor;
+  if (floor.method == FloorMethod::prior) floor.power = std::max(floor.power, *lowest_prior_watts_ * watt);
+  floor.power = std::min(floor.power, *lowest_watts_ * watt);  // no device draws less than its floor
   return floor;
 }
 

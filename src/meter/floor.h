@@ -52,15 +52,26 @@ class FloorLearner {
 
   Floor before_;
   Nanoseconds stretch_;
-  // A stretch that grows until it is long enough to be an observation.
-  double joules_ = 0;
-  double seconds_ = 0;
-  double busy_seconds_ = 0;
+  // Grows until it is long enough to be an observation.
+  struct Stretch {
+    double joules = 0;
+    double seconds = 0;
+    double busy_seconds = 0;
+    void add(double more_joules, double more_seconds, double utilisation) {
+      joules += more_joules;
+      seconds += more_seconds;
+      busy_seconds += utilisation * more_seconds;
+    }
+    Observation take();
+  };
+  void note_lowest(Observation observation);
+  Stretch short_;
+  Stretch whole_;
   double quiet_joules_ = 0;
   double quiet_seconds_ = 0;
   double lowest_quiet_watts_ = 0;
-  double lowest_watts_ = 0;
-  double lowest_prior_watts_ = 0;
+  std::optional<double> lowest_watts_ = {};
+  std::optional<double> lowest_prior_watts_ = {};
   std::uint64_t quiet_windows_ = 0;
   std::vector<Observation> observations_;
   std::uint64_t seen_ = 0;

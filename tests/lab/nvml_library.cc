@@ -14,6 +14,10 @@ LAB_EXPORT double everywatt_lab_true_joules(int gpu, long long from_ns, long lon
   return state().true_joules(gpu, from_ns, to_ns);
 }
 
+LAB_EXPORT double everywatt_lab_true_idle_joules(int gpu, long long from_ns, long long to_ns) {
+  return state().true_idle_joules(gpu, from_ns, to_ns);
+}
+
 LAB_EXPORT Return nvmlInit_v2() { return state().init(); }
 LAB_EXPORT Return nvmlInit() { return state().init(); }
 LAB_EXPORT Return nvmlInitWithFlags(std::uint32_t) { return state().init(); }

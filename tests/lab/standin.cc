@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "tests/lab/truth.h"
 
 namespace everywatt::lab {
 namespace {
@@ -198,6 +199,15 @@ double State::true_joules(int gpu, Nanoseconds from, Nanoseconds to) {
   if (!node || gpu < 0 || static_cast<std::size_t>(gpu) >= node->gpus.size()) return std::nan("");
   (void)now_locked();  // the start is known from here on
   return node->gpus[static_cast<std::size_t>(gpu)]->power.energy(from - *start_, to - *start_) / joule;
+}
+
+double State::true_idle_joules(int gpu, Nanoseconds from, Nanoseconds to) {
+  const std::lock_guard lock{mutex_};
+  const auto node = node_locked();
+  if (!node || gpu < 0 || static_cast<std::size_t>(gpu) >= node->gpus.size()) return std::nan("");
+  (void)now_locked();
+  const Gpu& what = node->scenario.gpus[static_cast<std::size_t>(gpu)];
+  return accounts_of(what, from - *start_, to - *start_).whole.idle / joule;
 }
 
 Return State::init() {

@@ -68,6 +68,7 @@ class State {
   void set_time(Nanoseconds steady, Nanoseconds wall);
   void set_job(pid_t job, pid_t job_child);
   double true_joules(int gpu, Nanoseconds from, Nanoseconds to);
+  double true_idle_joules(int gpu, Nanoseconds from, Nanoseconds to);
 
   nvml::Return init();
   nvml::Return shutdown();
@@ -98,7 +99,7 @@ class State {
   Nanoseconds initialised_at_ = 0;
   std::optional<std::pair<pid_t, pid_t>> job_ = {};  // as a test says
   std::optional<std::int64_t> job_of_environment_ = {};
-  pid_t job_child_ = 0;  // that was found
+  pid_t job_child_ = 0;                                   // that was found
   std::map<std::vector<std::size_t>, pid_t> found_ = {};  // descendants of the job, by their path
   CallCounts counts_;
 };

@@ -24,4 +24,7 @@ void everywatt_lab_set_job(int job, int job_child);
 
 // True energy of a GPU between two times of CLOCK_MONOTONIC; NaN: no such GPU.
 double everywatt_lab_true_joules(int gpu, long long from_ns, long long to_ns);
+
+// What of it is idle draw, as docs/formats/lab.md divides it.
+double everywatt_lab_true_idle_joules(int gpu, long long from_ns, long long to_ns);
 }

@@ -66,6 +66,8 @@ AccountsTruth::Part divided(const PowerShape& power, const Shape& utilisation, P
   return sum;
 }
 
+}  // namespace
+
 AccountsTruth accounts_of(const Gpu& gpu, Nanoseconds from, Nanoseconds to) {
   AccountsTruth accounts;
   const PowerShape power = gpu.true_power();
@@ -88,8 +90,6 @@ AccountsTruth accounts_of(const Gpu& gpu, Nanoseconds from, Nanoseconds to) {
   }
   return accounts;
 }
-
-}  // namespace
 
 std::vector<DeviceTruth> truth_of(const Scenario& scenario, Nanoseconds from, Nanoseconds to) {
   std::vector<DeviceTruth> devices;

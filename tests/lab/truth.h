@@ -40,6 +40,7 @@ struct DeviceTruth {
 };
 
 // From and to count from the scenario's start.
+AccountsTruth accounts_of(const Gpu& gpu, Nanoseconds from, Nanoseconds to);
 std::vector<DeviceTruth> truth_of(const Scenario& scenario, Nanoseconds from, Nanoseconds to);
 
 }  // namespace everywatt::lab

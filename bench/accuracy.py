@@ -29,7 +29,6 @@ class Row:
         self.truth, self.measured, self.half_width, self.random = map(float, cells[4:8])
         self.flags = cells[10].split()
         self.aliasing = float(cells[11])  # how far off the period alone can put it, in percent
-
         self.busy, self.idle, self.true_idle = float(cells[8]), float(cells[9]), float(cells[12])
         self.floor = next((flag.removeprefix("floor:") for flag in self.flags if flag.startswith("floor:")), "")
 

@@ -161,8 +161,9 @@ def explanation(seconds, ours, bill):
     asked = sorted((call, (count - ours.calls[0].get(call, 0)) / length / GPUS) for call, count in ours.calls[-1].items())
     each = ", ".join(f"{call} {rate:.1f}" for call, rate in asked if rate > 0.05)
     yield (
-        "Of each GPU everywatt reads six quantities, not the eight that the goal allows for: the energy counter, power at the instant and "
-        "averaged, utilisation, utilisation by process, and who has a context. What goes beyond ten times a second is the hunt for the moment "
+        "Of each GPU everywatt reads ten times a second the energy counter, power at the instant and averaged, utilisation, utilisation by "
+        "process, who has a context, and PCIe's two byte counts where they are there; once a second clocks, temperatures, limits, memory, "
+        "what held it back, NVLink's bytes and performance counters. What goes beyond is the hunt for the moment "
         f"at which registers are renewed. Calls a second and GPU: {each}. Beside them it reads {len(bill['energy']['devices']) - GPUS} counters of packages and "
         "memory in files, and keeps a ledger; CodeCarbon estimates processor and memory. Those are in the CPU time and not in the readings."
     )

@@ -11,7 +11,7 @@ namespace {
 
 // A reading this soon after another shows what that one was too early for.
 constexpr double kSameRenewal = 0.75;
-// Readings within so much of their mean show a load that is constant, or always the same part of one.
+// Readings that deviate by so much of their mean show a load that is constant, or always the same part of one.
 constexpr double kConstant = 0.03;
 // Work that comes and goes moves the utilisation, the mean over a sixth of a second
 // (nvmlDeviceGetUtilizationRates), by more than its steps of 1 %; idle and full are constant.
@@ -22,7 +22,9 @@ constexpr double kRepeats = 0.1;
 constexpr double kManyCycles = 16;    // fewer may be anything
 constexpr double kWholeCycles = 1.5;  // fewer do not show all of one
 constexpr double kHardlyRough = 0.4;  // the utilisation's, whose steps of 1 % are as large as its moves
-// Parts of a cycle that are wider may hide whole bursts.
+// Parts of a cycle that are wider are seen again and again at the same edges …
+constexpr double kFar = 0.03;
+// … and wider still may hide whole bursts.
 constexpr double kWideGap = 0.15;
 // A period of more than five readings shows in the utilisation too.
 constexpr double kSlow = 0.2;
@@ -126,13 +128,12 @@ void Aliasing::take_utilisation(double share) { utilisation_ = share; }
 Aliasing::Verdict Aliasing::judge() const {
   if (readings_.size() < kFewest) return {};
   const Moments moments = moments_of(readings_, [](const Reading& r) { return r.watts; });
-  const auto [low, high] = std::ranges::minmax(readings_, {}, &Reading::watts);
-  if (high.watts - low.watts <= kConstant * moments.mean) return judge_constant(moments.mean);
+  if (std::sqrt(moments.variance) <= kConstant * moments.mean) return judge_constant(moments.mean);
   return judge_repeating(moments.mean, moments.variance);
 }
 
-// Its mean; none: there is always work, or never, or too even for anything as slow as the sensor.
-std::optional<double> Aliasing::work_that_comes_and_goes() const {
+// None: there is always work, or never, or it never moves.
+std::optional<Aliasing::PartialWork> Aliasing::partial_work() const {
   std::vector<Point> shares;
   // Every other: their register is renewed less often than the power's.
   for (std::size_t i = 0; i < readings_.size(); i += 2) {
@@ -140,23 +141,26 @@ std::optional<double> Aliasing::work_that_comes_and_goes() const {
   }
   if (shares.size() < kFewest / 2) return std::nullopt;
   const Moments moments = moments_of(shares, [](const Point& point) { return point.value; });
-  if (moments.mean < kLeastWork || moments.mean > 1 - kLeastWork) return std::nullopt;
-  if (std::sqrt(moments.variance) >= kMovingUtilisation) return moments.mean;
-  // A short step hardly moves it, but moves it again and again in the same way.
   const auto [low, high] = std::ranges::minmax(shares, {}, &Point::value);
-  if (high.value - low.value < kMovingUtilisation) return std::nullopt;
+  const bool is_partial = moments.mean >= kLeastWork && moments.mean <= 1 - kLeastWork;
+  if (!is_partial || high.value - low.value < kMovingUtilisation) return std::nullopt;
+  if (std::sqrt(moments.variance) >= kMovingUtilisation)
+    return PartialWork{.mean = moments.mean, .comes_and_goes = true};
   for (Point& point : shares) point.value -= moments.mean;
-  const bool repeats = roughness(folded(shares, strongest(shares)), moments.variance) < kHardlyRough;
-  return repeats ? std::optional{moments.mean} : std::nullopt;
+  const double rough = roughness(folded(shares, strongest(shares)), moments.variance);
+  return PartialWork{.mean = moments.mean, .comes_and_goes = rough < kHardlyRough};
 }
 
-// Either the load is constant, or always the same part of it is seen: the one with
-// work as far above what an idle device draws, or the one without as far below the most.
+// Either the load is constant, or always the same part of it is seen.
 Aliasing::Verdict Aliasing::judge_constant(double watts) const {
-  const auto work = work_that_comes_and_goes();
-  if (!work) return {};
+  const auto work = partial_work();
+  if (!work || !work->comes_and_goes) return {};
+  return hidden_part(watts, work->mean);
+}
+
+Aliasing::Verdict Aliasing::hidden_part(double watts, double work) const {
   const double lowest = lowest_ && *lowest_ < (1 - kConstant) * watts ? *lowest_ : 0;
-  const double error = std::max((1 - *work) * (watts - lowest), *work * std::max(0.0, most_ - watts));
+  const double error = std::max((1 - work) * (watts - lowest), work * std::max(0.0, most_ - watts));
   return {.repeats = true, .standard_error = error / std::sqrt(3.0), .possible_error = error};
 }
 
@@ -176,11 +180,13 @@ Aliasing::Verdict Aliasing::judge_repeating(double mean, double variance) const 
   const double rough = roughness(fold, variance);
   if (rough >= kRepeats) return {};
   // What is slow and shows in the utilisation is no beat, and parts of a cycle are what was drawn.
-  const bool is_beat = cycles > kSlow || (work_that_comes_and_goes() && !follows_utilisation(mean, variance));
+  const auto work = partial_work();
+  const bool is_beat = cycles > kSlow || (work && !follows_utilisation(mean, variance));
   if (cycles * span < kManyCycles && !is_beat) return {};
-  if (cycles * span < kWholeCycles) return judge_constant(mean);
+  if (cycles * span < kWholeCycles) return work ? hidden_part(mean, work->mean) : Verdict{};
 
-  double hidden = 0;  // variance of the mean by what lies between neighbours
+  double hidden = 0;  // variance of the mean by what lies between near neighbours …
+  double locked = 0;  // … and the most that it can be off by what lies between far ones, which no time brings nearer
   double whole = 0;   // the mean over a cycle, all parts of it alike
   double widest = 0;  // gap
   const std::size_t count = fold.size();
@@ -190,7 +196,11 @@ Aliasing::Verdict Aliasing::judge_repeating(double mean, double variance) const 
     // A straight line through what is not seen errs by how much its neighbours bend.
     const double bend =
         std::abs(at(i + 1) - 2 * at(i) + at(i + count - 1)) + std::abs(at(i + 2) - 2 * at(i + 1) + at(i));
-    hidden += std::pow(gap * bend / 4, 2) / 3;
+    if (gap < kFar) {
+      hidden += std::pow(gap * bend / 4, 2) / 3;
+    } else {
+      locked += gap * bend / 4;
+    }
     widest = std::max(widest, gap);
     whole += gap * (at(i) + at(i + 1)) / 2;
   }
@@ -198,10 +208,10 @@ Aliasing::Verdict Aliasing::judge_repeating(double mean, double variance) const 
   if (cycles * span < kManyCycles && !is_beat) return {};
   const double by_chance = rough * variance / static_cast<double>(count);
   Verdict verdict{.repeats = true,
-                  .standard_error = std::sqrt(hidden + by_chance + lopsided * lopsided / 3),
-                  .possible_error = 2 * std::sqrt(hidden) + lopsided};
-  if (widest >= kWideGap) {
-    const Verdict burst = judge_constant(mean);
+                  .standard_error = std::sqrt(hidden + by_chance + (lopsided * lopsided + locked * locked) / 3),
+                  .possible_error = 2 * std::sqrt(hidden) + locked + lopsided};
+  if (widest >= kWideGap && work) {
+    const Verdict burst = hidden_part(mean, work->mean);
     verdict.standard_error = std::max(verdict.standard_error, widest * burst.standard_error);
     verdict.possible_error = std::max(verdict.possible_error, widest * burst.possible_error);
   }

@@ -44,7 +44,12 @@ class Aliasing {
     double watts = 0;
     std::optional<double> utilisation = {};  // as last told
   };
-  [[nodiscard]] std::optional<double> work_that_comes_and_goes() const;
+  struct PartialWork {
+    double mean = 0;
+    bool comes_and_goes = false;  // by more than its steps, or again and again in the same way
+  };
+  [[nodiscard]] std::optional<PartialWork> partial_work() const;
+  [[nodiscard]] Verdict hidden_part(double watts, double work) const;
   [[nodiscard]] Verdict judge_constant(double watts) const;
   [[nodiscard]] Verdict judge_repeating(double mean, double variance) const;
   [[nodiscard]] bool follows_utilisation(double mean, double variance) const;

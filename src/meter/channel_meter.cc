@@ -37,8 +37,10 @@ double seconds_between(Nanoseconds from, Nanoseconds to) {
 }  // namespace
 
 ChannelMeter::ChannelMeter(Channel channel, Nanoseconds tick)
-    : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)}, phase_{channel_.period} {
-  if (sees_part()) part_time_.emplace(Aliasing{std::max(channel_.period, tick_), channel_.most / watt});
+    : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)}, phase_{channel_.period} {}
+
+void ChannelMeter::watch_aliasing() {
+  if (sees_part() && !part_time_) part_time_.emplace(Aliasing{std::max(channel_.period, tick_), channel_.most / watt});
 }
 
 Nanoseconds ChannelMeter::longest_silence() const {

@@ -64,6 +64,8 @@ class ChannelMeter {
     return channel_.kind == ChannelKind::power && channel_.window > 0 &&
            channel_.window < std::max(channel_.period, tick_);
   }
+  // From here on its readings are judged together (meter/aliasing.h), which costs some milliseconds now and then.
+  void watch_aliasing();
   // How much of the time the device worked, at a reading of it: what tells a load that
   // repeats in step with a part-time sensor from one that is constant.
   void take_utilisation(double share);

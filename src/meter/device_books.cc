@@ -172,6 +172,7 @@ bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
       add_flag(flags_, too_short ? "too-short" : "counter-stuck");
     } else {
       settled_ = true;
+      if (elected().sensor) elected().sensor->watch_aliasing();
       if (first.sensor) std::erase_if(meters_, [](const Meter& m) { return !m.sensor; });
       break;
     }

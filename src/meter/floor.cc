@@ -14,8 +14,8 @@ constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of 
 constexpr double kPerSecond = 1e9;     // nanoseconds
 constexpr std::size_t kFewest = 6;     // observations for a line
 constexpr double kSpread = 0.2;        // of utilisation that a line needs
-constexpr std::size_t kMostKept = 192;
-constexpr double kFewNew = 0.05;  // of all
+constexpr std::size_t kMostKept = 96;
+constexpr double kFewNew = 0.25;  // of all
 // Where nothing was learnt, a device that is wholly at work is taken to draw twice
 // its floor: the floor lies anywhere between nothing and that draw, and the middle
 // errs least. Flagged as prior.

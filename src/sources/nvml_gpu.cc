@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <span>
 
 #include "base/text.h"
 
@@ -18,6 +19,7 @@ constexpr double kPartTimeError = 0.04;
 // "between 1 second and 1/6 second, depending on the product" (NVML reference, nvmlUtilization_t); where it was
 // looked at, a sixth.
 constexpr Nanoseconds kUtilisationPeriod = kSecond / 6;
+constexpr std::size_t kUsualProcesses = 16;                   // on one GPU; more are asked for once more
 constexpr double kHeadroomOverLimit = 1.5;                    // transients exceed the enforced limit for milliseconds
 constexpr Scale kMilli{.numerator = 1000, .denominator = 1};  // mJ and mW
 
@@ -267,25 +269,27 @@ Return Gpu::sample_activity(std::vector<Reading>& out) {
 
 // The mean of what each process was sampled with since the last reading.
 void Gpu::sample_processes(std::vector<Reading>& out) {
+  Return status = Return::insufficient_size;
   std::uint32_t count = 0;
-  Return status = call_if_there(library_->call.process_utilization, device_, static_cast<ProcessUtilization*>(nullptr),
-                                &count, last_process_sample_);
-  if (status != Return::insufficient_size || count == 0) return;
-  process_samples_.assign(count, {});
-  status = library_->call.process_utilization(device_, process_samples_.data(), &count, last_process_sample_);
+  for (int attempt = 0; attempt < 2 && status == Return::insufficient_size; ++attempt) {
+    process_samples_.resize(std::max<std::size_t>({process_samples_.size(), count, kUsualProcesses}));
+    count = static_cast<std::uint32_t>(process_samples_.size());
+    status = call_if_there(library_->call.process_utilization, device_, process_samples_.data(), &count,
+                           last_process_sample_);
+  }
   if (!is_there(status)) return;
+  const std::span samples{process_samples_.data(), std::min<std::size_t>(count, process_samples_.size())};
   struct Mean {
     std::uint64_t sum = 0;
     std::uint64_t samples = 0;
   };
   std::map<std::uint32_t, Mean> means;
-  for (std::size_t i = 0; i < std::min<std::size_t>(count, process_samples_.size()); ++i) {
-    const ProcessUtilization& sample = process_samples_[i];
+  for (const ProcessUtilization& sample : samples) {
     if (sample.pid == 0 || sample.timestamp <= last_process_sample_) continue;
     means[sample.pid].sum += sample.sm;
     means[sample.pid].samples += 1;
   }
-  for (const ProcessUtilization& sample : process_samples_)
+  for (const ProcessUtilization& sample : samples)
     last_process_sample_ = std::max(last_process_sample_, sample.timestamp);
   for (const auto& [pid, mean] : means)
     out.push_back({.channel = *utilisation_, .raw = mean.sum * 10'000 / mean.samples, .pid = pid});
@@ -299,24 +303,32 @@ Return Gpu::process_status() const {
   return status == Return::insufficient_size ? Return::success : status;
 }
 
+// Compute contexts come and go with a job's processes; of graphics and of MPS it is asked with every round.
 void Gpu::sample_contexts(std::vector<Reading>& out) {
   if (!contexts_) return;
-  for (const auto list :
-       {library_->call.compute_processes, library_->call.graphics_processes, library_->call.mps_processes}) {
-    if (!list) continue;
-    std::uint32_t count = static_cast<std::uint32_t>(std::max<std::size_t>(processes_.size(), 16));
-    Return status = Return::insufficient_size;
-    for (int attempt = 0; attempt < 3 && status == Return::insufficient_size; ++attempt) {
-      processes_.resize(std::max<std::size_t>(count, processes_.size()));
-      count = static_cast<std::uint32_t>(processes_.size());
-      status = list(device_, &count, processes_.data());
-      count += status == Return::insufficient_size ? 4 : 0;  // some may come meanwhile
-    }
-    if (!is_there(status)) continue;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint64_t memory = processes_[i].memory == kNotAvailable ? 0 : processes_[i].memory;
-      out.push_back({.channel = *contexts_, .raw = memory, .pid = processes_[i].pid});
-    }
+  add_contexts(library_->call.compute_processes, out);
+  if (quantities_->is_round()) {
+    other_contexts_.clear();
+    add_contexts(library_->call.graphics_processes, other_contexts_);
+    add_contexts(library_->call.mps_processes, other_contexts_);
+  }
+  out.insert(out.end(), other_contexts_.begin(), other_contexts_.end());
+}
+
+void Gpu::add_contexts(ProcessList list, std::vector<Reading>& out) {
+  if (!list) return;
+  std::uint32_t count = static_cast<std::uint32_t>(std::max<std::size_t>(processes_.size(), kUsualProcesses));
+  Return status = Return::insufficient_size;
+  for (int attempt = 0; attempt < 3 && status == Return::insufficient_size; ++attempt) {
+    processes_.resize(std::max<std::size_t>(count, processes_.size()));
+    count = static_cast<std::uint32_t>(processes_.size());
+    status = list(device_, &count, processes_.data());
+    count += status == Return::insufficient_size ? 4 : 0;  // some may come meanwhile
+  }
+  if (!is_there(status)) return;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint64_t memory = processes_[i].memory == kNotAvailable ? 0 : processes_[i].memory;
+    out.push_back({.channel = *contexts_, .raw = memory, .pid = processes_[i].pid});
   }
 }
 

@@ -60,7 +60,9 @@ class Gpu final : public Source {
   Return sample_calls(std::vector<Reading>& out);
   Return sample_activity(std::vector<Reading>& out);
   void sample_processes(std::vector<Reading>& out);
+  using ProcessList = Return (*)(Device, std::uint32_t*, ProcessInfo*);
   void sample_contexts(std::vector<Reading>& out);
+  void add_contexts(ProcessList list, std::vector<Reading>& out);
   void look_up_again(Return status);
 
   std::shared_ptr<Library> library_;
@@ -79,6 +81,7 @@ class Gpu final : public Source {
   std::uint64_t last_process_sample_ = 0;  // µs since 1970
   std::vector<ProcessUtilization> process_samples_;
   std::vector<ProcessInfo> processes_;
+  std::vector<Reading> other_contexts_;   // of graphics and of MPS, as of the last round
   std::optional<Quantities> quantities_;  // always there once it is open
 };
 

@@ -291,7 +291,7 @@ void Quantities::find_fields(Device device, Inventory& inventory) {
     QuantityChannel channel{
         .kind = way.kind, .name = way.quantity, .unit = way.unit, .scale = way.scale, .fastest = way.fastest};
     if (way.range > 0) channel.range = way.range;
-    auto& fields = way.kind == QuantityKind::gauge ? gauges_ : counts_;
+    auto& fields = way.range > 0 ? counts_ : gauges_;
     fields.push_back({way.field, way.scope, add(inventory, std::move(channel))});
   }
 }

@@ -1,9 +1,9 @@
 // What one NVIDIA GPU tells beside its energy: clocks, temperatures, limits,
 // memory in use, why its clocks were held back, bytes over its links, and how
 // busy its parts were. What the driver or the GPU lacks is left out quantity by
-// quantity, each with its reason. Counts are read with
-// every reading, in one call with the energy's fields; the rest with every
-// tenth, since most of it takes a call of its own.
+// quantity, each with its reason. Counts that go round
+// are read with every reading, in one call with the energy's fields; the rest
+// with every tenth, since most of it takes a call of its own.
 #pragma once
 #include <memory>
 #include <optional>
@@ -53,6 +53,8 @@ class Quantities {
 
   // Another reading begins: what follows is of it.
   void begin_reading();
+  // Every tenth, in which what seldom changes is asked for.
+  [[nodiscard]] bool is_round() const { return is_round_; }
   // Appends the fields that are wanted with this reading.
   void ask(std::vector<FieldValue>& fields) const;
   // The same fields as they were answered, in their order. One that was not is missing this time.
@@ -81,8 +83,8 @@ class Quantities {
   void find_performance(Device device, Inventory& inventory);
 
   std::shared_ptr<Library> library_;
-  std::vector<FieldChannel> counts_;  // with every reading
-  std::vector<FieldChannel> gauges_;  // with every tenth, as all that follows
+  std::vector<FieldChannel> counts_;  // that go round: with every reading
+  std::vector<FieldChannel> gauges_;  // and counts that do not: with every tenth, as all that follows
   std::vector<CallChannel> calls_;
   std::vector<ReasonChannel> reasons_;
   std::optional<PerformanceMonitor> performance_;

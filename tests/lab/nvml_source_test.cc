@@ -108,7 +108,7 @@ TEST_F(NvmlSource, TellsClocksTemperaturesLimitAndMemory) {
 
 TEST_F(NvmlSource, CountsByCauseWhyTheClocksWereHeldBack) {
   open(kHopper);
-  const auto before = read(kSecond, 1), after = read(5 * kSecond, 1);
+  const auto before = read(kSecond, 1), after = read(4'100 * kMillisecond, 10);
   EXPECT_NEAR(static_cast<double>(after.at("held_back_power_cap") - before.at("held_back_power_cap")), 1e9, 10);
   EXPECT_NEAR(static_cast<double>(after.at("held_back_thermal") - before.at("held_back_thermal")), 2e9, 10);
   EXPECT_NEAR(static_cast<double>(after.at("held_back_software_thermal") - before.at("held_back_software_thermal")),
@@ -145,11 +145,11 @@ TEST_F(NvmlSource, ComparesPerformanceCountersOfTheLastTwoRounds) {
   EXPECT_EQ(quantity("sm_utilisation").kind, QuantityKind::share);
 }
 
-TEST_F(NvmlSource, ReadsCountsWithEveryReadingAndTheRestWithEveryTenthAndNeitherInAHunt) {
+TEST_F(NvmlSource, ReadsCountsThatGoRoundWithEveryReadingAndTheRestWithEveryTenthAndNeitherInAHunt) {
   open(kHopper);
   (void)read(kSecond, 40);
   EXPECT_EQ(counts_["pcie_sent"], 40);
-  EXPECT_EQ(counts_["held_back_power_cap"], 40);
+  EXPECT_EQ(counts_["held_back_power_cap"], 4);
   EXPECT_EQ(counts_["sm_clock"], 4);
   EXPECT_EQ(counts_["memory_temperature"], 4);
   EXPECT_EQ(counts_["sm_occupancy"], 3);

@@ -16,6 +16,9 @@
 namespace everywatt {
 namespace {
 
+// To open a ledger that others find damaged and set aside at the same time.
+constexpr int kMostAttempts = 10;
+
 // Commits need not wait for the disk: the log is written in order, so a power
 // cut costs the last seconds, never consistency (sqlite.org/pragma.html#pragma_synchronous).
 constexpr const char* kSynchronous = "PRAGMA synchronous = NORMAL";
@@ -177,7 +180,9 @@ Result<Connection> open_ledger_database(const std::filesystem::path& path, Journ
   for (int attempt = 0;; ++attempt) {
     if (!is_there(path)) CHECK(make_database(path, journal));
     auto db = open_ready(path, journal, notices);
-    if (db || db.error().code != Errc::malformed || attempt == 10) return db;
+    if (db || attempt == kMostAttempts) return db;
+    if (!is_there(path)) continue;  // set aside by another in between
+    if (db.error().code != Errc::malformed) return db;
     const std::string why = db.error().what;
     if (!may_be_a_ledger(path))
       return fail(Errc::misuse, path.string() + " is no ledger of everywatt: set EVERYWATT_DB to another file");

@@ -117,7 +117,7 @@ def everywatt_answer(folder, truth):
 
 def add_shares(answer, folder, truth):
     gpu = gpu_of(json.loads((folder / "bill.json").read_text(encoding="utf-8")))
-    job_truth = truth["processes"]["job-child"]
+    job_truth = truth["accounts"]["processes"]["job-child"]["active_joules"]
     answer.said.append(f"busy energy of the job {gpu['busy_joules']:.0f} J (true: {job_truth:.0f}), of others with their idle part "
                        f"{gpu['other_joules']:.0f} J")
 

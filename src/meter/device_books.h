@@ -22,7 +22,7 @@
 namespace everywatt {
 
 // Two sensors of one device are compared over this much at least.
-inline constexpr Nanoseconds kComparisonTime = 10 * kSecond;
+inline constexpr Nanoseconds kComparisonTime = 6 * kSecond;
 
 // What a window knows of the work done in it; empty: nothing was read.
 using Work = std::vector<Activity::Piece>;

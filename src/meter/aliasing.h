@@ -22,7 +22,7 @@ class Aliasing {
   };
 
   // `most`: watts that the device cannot exceed.
-  explicit Aliasing(Nanoseconds period, double most) : period_{static_cast<double>(period)}, most_{most} {}
+  Aliasing(Nanoseconds period, double most) : period_{static_cast<double>(period)}, most_{most} {}
 
   // Each renewal of the sensor, and each reading of the utilisation, 0 to 1.
   void take(Nanoseconds time, double watts);

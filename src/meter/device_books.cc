@@ -48,20 +48,6 @@ bool disagree(const ChannelMeter::Mean& elected, const ChannelMeter::Mean& other
   return std::abs(other.watts - elected.watts) > kDisagreement * elected.watts + by_chance;
 }
 
-// The stretch of a piece, or one that is like it.
-Activity::Piece part_of(const Activity::Piece& piece, Nanoseconds from, Nanoseconds to) {
-  const auto part = [&](Nanoseconds value) {
-    return static_cast<Nanoseconds>(static_cast<Wide>(value) * std::max<Nanoseconds>(to - from, 0) /
-                                    std::max<Nanoseconds>(piece.end - piece.begin, 1));
-  };
-  Activity::Piece stretch = piece;
-  stretch.begin = from;
-  stretch.end = std::max(from, to);
-  stretch.worked = part(piece.worked);
-  stretch.ours = part(piece.ours);
-  return stretch;
-}
-
 constexpr IdleShare kNobody{.ours = 0, .unreserved = kWholeDevice};
 
 bool is_component(DeviceKind kind) {
@@ -214,27 +200,6 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
   }
 }
 
-// What is told of a GPU's work is some tenths of a second old: what was before the run is cut off, and what was
-// after the last that is told is taken to be like it.
-void DeviceBooks::take_work(const Work& work, Nanoseconds until, Close close) {
-  for (Activity::Piece piece : work) {
-    if (is_gpu() && piece.begin < until_) piece = part_of(piece, until_, piece.end);
-    if (piece.end > piece.begin) pending_.push_back(piece);
-  }
-  if (!is_gpu() || close != Close::end || pending_.empty() || pending_.back().end >= until) return;
-  const Activity::Piece& last = pending_.back();
-  Activity::Piece rest = part_of(last, last.end, last.end + (until - last.end));
-  pending_.push_back(rest);
-}
-
-Nanoseconds DeviceBooks::reach() const {
-  const EnergyCurve& curve = elected().curve();
-  const Nanoseconds reached = curve.empty() ? until_ : curve.points().back().time;
-  // Work that was not told yet is waited for, but not for ever.
-  const bool is_behind = is_gpu() && !pending_.empty() && reached - pending_.back().end < kSecond;
-  return is_behind ? std::min(reached, pending_.back().end) : reached;
-}
-
 // The windows that end by then; false: none does.
 bool DeviceBooks::book_up_to(Nanoseconds reached, const Surroundings& around, RunDelta& into) {
   bool any = false;
@@ -304,48 +269,6 @@ void DeviceBooks::learn_from(const Activity::Piece& piece) {
   const double watts = static_cast<double>(curve.between(from, to)) / static_cast<double>(kBlur) * 1e3;
   const double share = static_cast<double>(piece.worked) / static_cast<double>(length);
   learner_.observe(watts * 1e-9 * static_cast<double>(length) * joule, length, std::min(1.0, share));
-}
-
-// The pending work up to `to`; a piece that reaches beyond is divided by time.
-Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
-  Activity::Piece sum{.begin = until_, .end = to};
-  Wide held_ours = 0, held_nobody = 0, held_for = 0;
-  const auto hold = [&](const Activity::Piece& piece, Nanoseconds length) {
-    sum.is_told &= piece.is_told;
-    if (length <= 0) return;
-    held_ours += static_cast<Wide>(piece.held.ours) * length;
-    held_nobody += static_cast<Wide>(piece.held.unreserved) * length;
-    held_for += length;
-  };
-  std::size_t whole = 0;
-  for (Activity::Piece& piece : pending_) {
-    if (piece.end > to) {
-      if (piece.begin >= to) break;
-      const auto part = [&](Nanoseconds value) {
-        return static_cast<Nanoseconds>(static_cast<Wide>(value) * (to - piece.begin) / (piece.end - piece.begin));
-      };
-      const Activity::Piece before{
-          .begin = piece.begin, .end = to, .worked = part(piece.worked), .ours = part(piece.ours)};
-      sum.worked += before.worked;
-      sum.ours += before.ours;
-      hold(piece, to - std::max(piece.begin, until_));
-      piece.begin = to;
-      piece.worked -= before.worked;
-      piece.ours -= before.ours;
-      break;
-    }
-    sum.worked += piece.worked;
-    sum.ours += piece.ours;
-    learn_from(piece);
-    hold(piece, piece.end - std::max(piece.begin, until_));
-    ++whole;
-  }
-  if (held_for > 0) {
-    sum.held = {.ours = static_cast<std::uint64_t>(held_ours / held_for),
-                .unreserved = static_cast<std::uint64_t>(held_nobody / held_for)};
-  }
-  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(whole));
-  return sum;
 }
 
 void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& into) {
@@ -495,35 +418,6 @@ DeviceRecord DeviceBooks::record() const {
       add_flag(record.flags, "sensor-disagreement");
   }
   return record;
-}
-
-std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTimeline& phases, Instant started) {
-  EnergyCurve curve;
-  for (const SeriesPoint& point : series.energy) curve.append(point.time, point.value);
-  std::vector<Entry> entries;
-  const std::size_t windows = std::min({series.worked.size(), series.ours.size(), series.reserved.size(),
-                                        series.unreserved.size(), series.floor.size()});
-  for (std::size_t i = 1; i < windows; ++i) {
-    const Nanoseconds from = series.worked[i - 1].time;
-    const Nanoseconds to = series.worked[i].time;
-    const bool known = series.worked[i].value >= 0;
-    const std::int64_t worked_before = std::max<std::int64_t>(series.worked[i - 1].value, 0);
-    const Accounts accounts = book_for_run(
-        {.energy = curve.between(from, to),
-         .length = to - from,
-         .cpus = series.cpus,
-         .worked = known ? std::optional{series.worked[i].value - worked_before} : std::nullopt,
-         .ours = series.ours[i].value - series.ours[i - 1].value,
-         .share = {.ours = static_cast<std::uint64_t>(series.reserved[i].value),
-                   .unreserved = static_cast<std::uint64_t>(series.unreserved[i].value)},
-         .floor = series.floor[i].value >= 0 ? static_cast<double>(series.floor[i].value) * 1e-6 * watt : floor,
-         .wholly_reserved = series.device.starts_with("gpu:") && !known &&
-                            static_cast<std::uint64_t>(series.reserved[i].value) >= kWholeDevice});
-    const std::int64_t minute = (started.wall + (from - started.steady)) / (60 * kSecond);
-    std::ranges::move(entries_of(series.device, accounts, curve, from, to, phases, minute),
-                      std::back_inserter(entries));
-  }
-  return entries;
 }
 
 }  // namespace everywatt

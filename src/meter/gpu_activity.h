@@ -41,6 +41,8 @@ class GpuActivity {
   [[nodiscard]] bool saw_unknown() const { return saw_unknown_; }
 
  private:
+  [[nodiscard]] Activity::Piece piece_until(Nanoseconds told, const Snapshot& snapshot) const;
+
   // What processes were last sampled with: it holds until the next sample, which comes less often than readings.
   struct Shares {
     double ours = 0;
@@ -54,8 +56,6 @@ class GpuActivity {
     std::uint64_t all = 0;
   };
   std::deque<Holders> holders_;  // as of readings whose work was not told yet
-  [[nodiscard]] Activity::Piece piece_until(Nanoseconds told, const Snapshot& snapshot) const;
-
   std::optional<Nanoseconds> last_;
   std::vector<Activity::Piece> pieces_;
   bool saw_unknown_ = false;

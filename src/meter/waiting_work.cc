@@ -1,0 +1,84 @@
+// The part of a device's books that keeps what was told of work until the
+// elected curve has passed it, and hands it on window by window.
+#include <algorithm>
+
+#include "meter/device_books.h"
+
+namespace everywatt {
+namespace {
+
+// The stretch of a piece, or one that is like it.
+Activity::Piece part_of(const Activity::Piece& piece, Nanoseconds from, Nanoseconds to) {
+  const auto part = [&](Nanoseconds value) {
+    return static_cast<Nanoseconds>(static_cast<Wide>(value) * std::max<Nanoseconds>(to - from, 0) /
+                                    std::max<Nanoseconds>(piece.end - piece.begin, 1));
+  };
+  Activity::Piece stretch = piece;
+  stretch.begin = from;
+  stretch.end = std::max(from, to);
+  stretch.worked = part(piece.worked);
+  stretch.ours = part(piece.ours);
+  return stretch;
+}
+
+}  // namespace
+
+// What is told of a GPU's work is some tenths of a second old: what was before the run is cut off, and what was
+// after the last that is told is taken to be like it.
+void DeviceBooks::take_work(const Work& work, Nanoseconds until, Close close) {
+  for (Activity::Piece piece : work) {
+    if (is_gpu() && piece.begin < until_) piece = part_of(piece, until_, piece.end);
+    if (piece.end > piece.begin) pending_.push_back(piece);
+  }
+  if (!is_gpu() || close != Close::end || pending_.empty() || pending_.back().end >= until) return;
+  const Activity::Piece& last = pending_.back();
+  pending_.push_back(part_of(last, last.end, until));
+}
+
+Nanoseconds DeviceBooks::reach() const {
+  const EnergyCurve& curve = elected().curve();
+  const Nanoseconds reached = curve.empty() ? until_ : curve.points().back().time;
+  // Work that was not told yet is waited for, but not for ever.
+  const bool is_behind = is_gpu() && !pending_.empty() && reached - pending_.back().end < kSecond;
+  return is_behind ? std::min(reached, pending_.back().end) : reached;
+}
+
+// The pending work up to `to`; a piece that reaches beyond is divided by time.
+Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
+  Activity::Piece sum{.begin = until_, .end = to};
+  Wide held_ours = 0, held_nobody = 0, held_for = 0;
+  const auto hold = [&](const Activity::Piece& piece, Nanoseconds length) {
+    sum.is_told &= piece.is_told;
+    if (length <= 0) return;
+    held_ours += static_cast<Wide>(piece.held.ours) * length;
+    held_nobody += static_cast<Wide>(piece.held.unreserved) * length;
+    held_for += length;
+  };
+  std::size_t whole = 0;
+  for (Activity::Piece& piece : pending_) {
+    if (piece.end > to) {
+      if (piece.begin >= to) break;
+      const Activity::Piece before = part_of(piece, piece.begin, to);
+      sum.worked += before.worked;
+      sum.ours += before.ours;
+      hold(piece, to - std::max(piece.begin, until_));
+      piece.begin = to;
+      piece.worked -= before.worked;
+      piece.ours -= before.ours;
+      break;
+    }
+    sum.worked += piece.worked;
+    sum.ours += piece.ours;
+    learn_from(piece);
+    hold(piece, piece.end - std::max(piece.begin, until_));
+    ++whole;
+  }
+  if (held_for > 0) {
+    sum.held = {.ours = static_cast<std::uint64_t>(held_ours / held_for),
+                .unreserved = static_cast<std::uint64_t>(held_nobody / held_for)};
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(whole));
+  return sum;
+}
+
+}  // namespace everywatt

@@ -13,6 +13,10 @@ constexpr double kCoverageFactor = 2;
 // (meter/floor.h); fitted ones were within 62 % in 95 % of the runs (docs/measurements/accuracy.md).
 constexpr double kGuessedFloor = 0.58;
 constexpr double kFittedFloor = 0.31;
+// Of what a slice of a GPU is taken to have drawn by its size alone, relative (k = 1): as likely half as much again as
+// half as much, 0.5 / √3. A model that knows no utilisation of the slices does not carry from one workload to another
+// (arXiv 2501.17752).
+constexpr double kBySlice = 0.29;
 
 std::map<std::string, Accounts> accounts_by_device(const std::vector<Entry>& entries) {
   std::map<std::string, Accounts> by_device;
@@ -52,15 +56,21 @@ bool has_flag(const DeviceRecord& record, std::string_view flag) {
 // other way round, is charged by the run's share of the one in place of its share of
 // the other. Standard uncertainty in microjoules.
 double floor_error(const DeviceRecord& record, const EnergyFigures& figures, Nanoseconds duration) {
-  const double relative = has_flag(record, "floor:prior")        ? kGuessedFloor
-                          : has_flag(record, "floor:regression") ? kFittedFloor
-                                                                 : 0;
+  const bool is_near = has_flag(record, "floor:regression") || has_flag(record, "floor:other-state");
+  const double relative = has_flag(record, "floor:prior") ? kGuessedFloor : is_near ? kFittedFloor : 0;
   if (relative <= 0 || duration <= 0 || record.reserved_time <= 0) return 0;
   const double reserved = std::min(1.0, static_cast<double>(record.reserved_time) / static_cast<double>(duration));
   const double idle = static_cast<double>(figures.idle.value_or(0)) / reserved;
   const double active = static_cast<double>(figures.measured.value_or(0)) - idle;
   const double worked = active > 0 ? static_cast<double>(figures.busy.value_or(0)) / active : 0;
   return relative * idle * std::abs(reserved - std::min(worked, 1.0));
+}
+
+// What is not known of how the device's energy is divided.
+double division_error(const DeviceRecord& record, const EnergyFigures& figures, Nanoseconds duration) {
+  const double of_slice =
+      has_flag(record, "mig:by-share") ? kBySlice * static_cast<double>(figures.total.value_or(0)) : 0;
+  return std::hypot(floor_error(record, figures, duration), of_slice);
 }
 
 EnergyFigures figures_of(const DeviceRecord& record, const Accounts& accounts, Nanoseconds duration) {
@@ -77,7 +87,7 @@ EnergyFigures figures_of(const DeviceRecord& record, const Accounts& accounts, N
   figures.uncertainty = expand(std::hypot(random, systematic));
   figures.uncertainty_systematic = expand(systematic);
   figures.total_uncertainty = expand(std::hypot(random * charged_share(figures), systematic * charged_share(figures),
-                                                floor_error(record, figures, duration)));
+                                                division_error(record, figures, duration)));
   return figures;
 }
 
@@ -111,7 +121,7 @@ void add_uncertainty(EnergyFigures& sum, const std::vector<DeviceBill>& devices,
     any = true;
     of_measured.add(device.record, 1);
     of_total.add(device.record, charged_share(device.energy));
-    of_total.random += std::pow(floor_error(device.record, device.energy, duration), 2);
+    of_total.random += std::pow(division_error(device.record, device.energy, duration), 2);
   }
   if (!any) return;
   sum.uncertainty = expand(of_measured.whole());

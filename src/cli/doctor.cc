@@ -111,6 +111,25 @@ void add_floors(Context& context, Diagnosis& diagnosis) {
   }
 }
 
+// Sensors need time to be compared: what the last runs found.
+void add_checks(Context& context, Diagnosis& diagnosis) {
+  constexpr std::size_t kRunsLookedAt = 10;
+  auto store = open_ledger(context, Create::no);
+  if (!store) return;
+  const auto runs = (*store)->list({.limit = kRunsLookedAt});
+  if (!runs) return;
+  for (const RunSummary& run : *runs) {
+    const auto record = (*store)->read(run.id);
+    if (!record) continue;
+    for (const DeviceRecord& device : record->devices) {
+      const auto row = std::ranges::find_if(diagnosis.devices, [&](const Diagnosis::Elected& elected) {
+        return elected.device.id == device.device.id && elected.channel.sensor == device.sensor;
+      });
+      if (row != diagnosis.devices.end() && row->checks.empty()) row->checks = device.checks;
+    }
+  }
+}
+
 }  // namespace
 
 Result<int> doctor_command(Context& context, Args args) {
@@ -133,6 +152,7 @@ Result<int> doctor_command(Context& context, Args args) {
   TRY(const Config config, Config::load());
   Diagnosis diagnosis = diagnose(context, config.boundary());
   add_floors(context, diagnosis);
+  add_checks(context, diagnosis);
   context.out << (json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis, context.out_style));
   return 0;
 }

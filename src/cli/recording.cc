@@ -302,6 +302,7 @@ void Recording::close_window(Job& job, Instant until) {
 
 void Recording::keep(const RunDelta& delta) {
   record_.devices = delta.devices;
+  if (!delta.phases.empty()) record_.phases = delta.phases;
   add_entries(record_.entries, delta.entries);
   std::ranges::copy(delta.gaps, std::back_inserter(record_.gaps));
   for (std::string& failure : sampler_.take_failures()) note("a sensor could not be read: " + failure);
@@ -317,6 +318,7 @@ void Recording::rebook() {
   for (const Meter::Rebooking& device : rebookings) {
     DeviceSeries series{.device = device.device,
                         .cpus = device.cpus,
+                        .is_sliced = device.is_sliced,
                         .energy = {},
                         .worked = {},
                         .ours = {},
@@ -332,7 +334,8 @@ void Recording::rebook() {
       *points = *std::move(read);
     }
     std::erase_if(entries, [&](const Entry& entry) { return entry.device == device.device; });
-    std::ranges::move(everywatt::rebook(series, device.floor, {}, run_.started), std::back_inserter(entries));
+    std::ranges::move(everywatt::rebook(series, device.floor, meter_->phases(), run_.started),
+                      std::back_inserter(entries));
   }
   // The other devices' entries keep their minutes only in the store.
   auto stored = store_->read(run_.id);

@@ -85,6 +85,14 @@ TEST(CpuQuota, IsTheLeastOfAllGroupsAbove) {
   EXPECT_FALSE(cpu_quota(tree.root() / "a/b", tree.root() / "c/d"));
 }
 
+TEST(DeviceCgroup, NamesTheGpusThatAProcessMayOpen) {
+  const auto gpus = allowed_gpus("c 1:3 rwm\nc 195:2 rw\nc 195:0 rw\nc 195:255 rw\nc 195:254 rw\nb 8:0 r\n");
+  EXPECT_EQ(gpus, (std::vector<std::string>{"/dev/nvidia2", "/dev/nvidia0"}));
+  EXPECT_EQ(allowed_gpus("c 1:3 rwm\n"), std::vector<std::string>{});
+  EXPECT_FALSE(allowed_gpus("a *:* rwm\n"));
+  EXPECT_FALSE(allowed_gpus("c 1:3 rwm\nc 195:* rw\n"));
+}
+
 ProcessStat process(pid_t pid, pid_t parent, Nanoseconds own, Nanoseconds waited = 0) {
   return {.pid = pid, .parent = parent, .name = "p", .cpu_time = own, .waited_time = waited, .start_ticks = 1};
 }

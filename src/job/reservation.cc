@@ -73,6 +73,13 @@ std::optional<double> quota_of(pid_t pid) {
   return least;
 }
 
+std::optional<std::vector<std::string>> gpus_of_cgroup(pid_t pid) {
+  const auto group = cgroup_folder_of(pid, "devices");
+  if (!group) return std::nullopt;
+  const auto list = read_text(group->folder / "devices.list");
+  return list ? allowed_gpus(*list) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<double> cpu_quota(const fs::path& mount, fs::path folder) {
@@ -106,10 +113,26 @@ std::optional<std::vector<std::string>> visible_gpus(std::string_view environmen
   return std::nullopt;
 }
 
+std::optional<std::vector<std::string>> allowed_gpus(std::string_view devices_list) {
+  constexpr std::string_view kNvidia = "195:";
+  constexpr std::uint64_t kFirstOther = 254;  // nvidia-modeset and nvidiactl
+  std::vector<std::string> gpus;
+  for (const std::string_view line : split(devices_list, '\n')) {
+    const auto fields = words(line);
+    if (fields.size() < 2) continue;
+    if (fields[0] == "a" || (fields[0] == "c" && (fields[1] == "*:*" || fields[1] == "195:*"))) return std::nullopt;
+    if (fields[0] != "c" || !fields[1].starts_with(kNvidia)) continue;
+    const auto minor = parse_u64(fields[1].substr(kNvidia.size()));
+    if (minor && *minor < kFirstOther) gpus.push_back("/dev/nvidia" + std::to_string(*minor));
+  }
+  return gpus;
+}
+
 Reservation reservation_of(pid_t pid) {
   Reservation reservation;
   if (const auto environment = read_text("/proc/" + std::to_string(pid) + "/environ"))
     reservation.gpus = visible_gpus(*environment);
+  if (!reservation.gpus) reservation.gpus = gpus_of_cgroup(pid);
   const std::set<unsigned> allowed = allowed_cpus(pid);
   if (allowed.empty()) return reservation;
   const auto text = read_line("/sys/devices/system/cpu/online");

@@ -32,7 +32,10 @@ class Activity {
     Nanoseconds worked = 0;  // by anyone
     Nanoseconds ours = 0;    // by the run
     bool is_told = true;     // else `worked` is not known (a GPU whose driver does not say)
-    IdleShare held = {};     // of a GPU: whose contexts were there
+    // Of a GPU.
+    IdleShare held = {};   // whose contexts were there
+    bool is_ready = true;  // a context was held and clocks were up, as when it works
+    Nanoseconds blur = 0;  // how far the work may lie from where it is put
   };
 
   // What was read since the last call, with the part of `ours` (the run's CPU

@@ -18,6 +18,10 @@ constexpr double kMostWatts = 5000;
 // Means over less blur a curve by less than readings are apart.
 constexpr Nanoseconds kLongWindow = 500 * kMillisecond;
 
+// Between when a register is renewed and when a reading shows it, beside what is not known of its period.
+constexpr Nanoseconds kRenewalDoubt = kMillisecond;
+constexpr int kMostPassedOver = 3;
+
 // Of what a lagging sensor has not shown at the end: a load may have begun or ended there.
 constexpr double kTailError = 0.3;
 
@@ -55,27 +59,60 @@ Nanoseconds ChannelMeter::lag() const {
   return channel_.kind == ChannelKind::power ? age + channel_.window / 2 : age;
 }
 
+// The renewals that a reading can show: two for one in the very moment of a renewal.
+ChannelMeter::Renewals ChannelMeter::renewals_at(Nanoseconds read, Nanoseconds newest) const {
+  const Nanoseconds doubt = std::min(phase_.half_width(read) + kRenewalDoubt, phase_.period() / 4);
+  return {phase_.renewed(read - doubt).value_or(newest), phase_.renewed(read + doubt).value_or(newest)};
+}
+
+// Which of them: what was shown before can tell. None: nothing does.
+std::optional<Nanoseconds> ChannelMeter::renewal_shown(Nanoseconds read, Nanoseconds newest, bool is_change) const {
+  const auto [early, late] = renewals_at(read, newest);
+  if (channel_.kind != ChannelKind::energy || late - early < phase_.period() / 2) return newest;
+  if (!is_change) return early;
+  if (std::abs(last_time_ - early) < phase_.period() / 2) return late;
+  return std::nullopt;
+}
+
+// No reading came after it that would tell: the likelier is the one that makes for the steadier power.
+void ChannelMeter::take_waiting() {
+  if (!waiting_) return;
+  const auto [stamp, raw] = *std::exchange(waiting_, std::nullopt);
+  const auto [early, late] = renewals_at(stamp.middle(), last_time_);
+  const double joules = static_cast<double>(raw - last_raw_) * micro_per_raw(channel_.scale) / 1e6;
+  const auto change = [&](Nanoseconds time) {
+    return time > last_time_ ? std::abs(joules / seconds_between(last_time_, time) - last_watts_) : INFINITY;
+  };
+  take_placed(stamp, change(early) < change(late) ? early : late, raw);
+}
+
 // The time that a reading stands for: of the renewal that it shows, in the middle
-// of what that averages.
-Nanoseconds ChannelMeter::place(Nanoseconds read, std::uint64_t raw) {
+// of what that averages. None: that cannot be told, and the next will tell.
+std::optional<Nanoseconds> ChannelMeter::place(Nanoseconds read, std::uint64_t raw) {
   if (!is_slow()) return read - lag();
   const bool is_change = readings_ > 0 && raw != last_raw_;
-  phase_.take(read, is_change);
-  const auto renewed = phase_.renewed(read);
-  if (!renewed) return read - lag();
+  phase_.take(read, readings_ > 0 && raw != (waiting_ ? waiting_->raw : last_raw_));
+  const auto newest = phase_.renewed(read);
+  if (!newest) return read - lag();
+  const auto shown = renewal_shown(read, *newest, is_change);
+  if (!shown && curve_.points().size() > 1 && ++passed_over_ <= kMostPassedOver) return std::nullopt;
+  passed_over_ = 0;
+  const Nanoseconds renewed = shown.value_or(*newest);
   const Nanoseconds middle = channel_.kind == ChannelKind::power ? channel_.window / 2 : 0;
   // The first reading was of the renewal before the first that was seen.
   if (is_change && curve_.points().size() == 1 && total_ == 0) {
     curve_ = EnergyCurve{};
-    last_time_ = *renewed - phase_.period() - middle;
+    last_time_ = renewed - phase_.period() - middle;
     curve_.append(last_time_, 0);
   }
   // One that is seen to be new is a renewal on, however the period is rounded.
-  const Nanoseconds placed = *renewed - middle;
+  const Nanoseconds placed = renewed - middle;
   return is_change ? std::max(placed, std::min(last_time_ + phase_.period() / 2, read - middle)) : placed;
 }
 
 void ChannelMeter::finish(Nanoseconds until) {
+  if (waiting_)
+    take_placed(waiting_->stamp, phase_.renewed(waiting_->stamp.middle()).value_or(last_time_), waiting_->raw);
   if (part_time_) part_time_->verdict = part_time_->aliasing.judge();
   if (readings_ < 2 || lag() == 0 || last_time_ >= until || until - last_time_ > 3 * lag()) return;
   const Nanoseconds shown = last_time_ + (channel_.kind == ChannelKind::power ? channel_.window / 2 : 0);
@@ -88,7 +125,17 @@ void ChannelMeter::finish(Nanoseconds until) {
 }
 
 void ChannelMeter::take(Stamp stamp, std::uint64_t raw) {
-  const Nanoseconds shift = stamp.middle() - place(stamp.middle(), raw);
+  const auto placed = place(stamp.middle(), raw);
+  if (!placed) {
+    waiting_ = {stamp, raw};
+    return;
+  }
+  waiting_.reset();
+  take_placed(stamp, *placed, raw);
+}
+
+void ChannelMeter::take_placed(Stamp stamp, Nanoseconds placed, std::uint64_t raw) {
+  const Nanoseconds shift = stamp.middle() - placed;
   stamp = {stamp.before - shift, stamp.after - shift};
   // The same moment twice tells nothing new, nor does a counter that has not been renewed.
   const bool is_same = is_slow() && channel_.kind == ChannelKind::energy && raw == last_raw_;

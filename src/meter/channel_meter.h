@@ -87,7 +87,15 @@ class ChannelMeter {
   // Registers that are renewed faster are read as now.
   [[nodiscard]] bool is_slow() const { return channel_.period > 10 * kMillisecond; }
   [[nodiscard]] Nanoseconds lag() const;
-  Nanoseconds place(Nanoseconds read, std::uint64_t raw);
+  std::optional<Nanoseconds> place(Nanoseconds read, std::uint64_t raw);
+  struct Renewals {
+    Nanoseconds early = 0;
+    Nanoseconds late = 0;
+  };
+  [[nodiscard]] Renewals renewals_at(Nanoseconds read, Nanoseconds newest) const;
+  [[nodiscard]] std::optional<Nanoseconds> renewal_shown(Nanoseconds read, Nanoseconds newest, bool is_change) const;
+  void take_waiting();
+  void take_placed(Stamp stamp, Nanoseconds placed, std::uint64_t raw);
   [[nodiscard]] double missed_watts(double watts) const;
   void lay_tile(Nanoseconds end, double watts);
   void take_part_time(Nanoseconds time, double watts, bool is_after_silence);
@@ -98,6 +106,13 @@ class ChannelMeter {
   Counter counter_;
   TickPhase phase_;
   std::uint64_t last_raw_ = 0;
+  // A reading of which it cannot be told what renewal it shows waits for the next, which makes it needless.
+  struct Waiting {
+    Stamp stamp;
+    std::uint64_t raw = 0;
+  };
+  std::optional<Waiting> waiting_;
+  int passed_over_ = 0;  // in a row
   EnergyCurve curve_;
   std::uint64_t raw_total_ = 0;  // of counters, raw units since the first reading
   double offset_total_ = 0;      // of counters, what calibration adds, microjoules

@@ -59,6 +59,7 @@ void DeviceBooks::watch_counter(RunDelta& into) {
 
 void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
   const EnergyCurve& integral = meters_[check].curve();
+  if (is_gpu()) gpu_floor_.emplace(meters_[check].candidate.channel.window);
   learner_ = FloorLearner{{}, std::max(FloorLearner::kStretch, 2 * meters_[check].candidate.channel.window)};
   for (Past& past : past_) {
     if (past.from < integral.points().front().time) continue;
@@ -75,6 +76,7 @@ void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
                           .other = anew.other - past.accounts.other,
                           .unattributed = anew.unattributed - past.accounts.unattributed};
     booked_ += change;
+    startup_.add({past.from, past.to, past.minute, change});
     for (const auto& [account, energy] :
          {std::pair{Account::busy, change.busy}, std::pair{Account::idle, change.idle},
           std::pair{Account::other, change.other}, std::pair{Account::unattributed, change.unattributed}}) {

@@ -17,10 +17,9 @@ constexpr double kAliased = 0.04;
 // Two sensors of one device that differ by more than this, and than chance allows, are flagged.
 constexpr double kDisagreement = 0.05;
 constexpr Nanoseconds kShortestComparison = 3 * kSecond;
-constexpr Nanoseconds kGpuStretch = 80 * kMillisecond;  // a reading, however it was delayed
-// Two means over a sixth of a second, one of the work and one of when it is read, are as wide as 0.236 s evenly; a
-// tenth of that is in the counter's own steps.
-constexpr Nanoseconds kBlur = 214 * kMillisecond;
+// A GPU's work is told a sixth of a second at a time; a reading can be taken for the renewal beside its own.
+constexpr Nanoseconds kGpuStretch = 80 * kMillisecond;
+constexpr Nanoseconds kGpuWhole = 2 * kSecond;
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A floor that moved by more than this since windows were booked with it books them anew.
 constexpr double kFloorMoved = 0.01;
@@ -33,11 +32,8 @@ void add_flag(std::vector<std::string>& flags, std::string flag) {
   if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
 }
 
-// How long a stretch tells power by work: each reading of a GPU does, but where power is a mean over longer.
-Nanoseconds stretch_of(DeviceKind kind, const std::vector<DeviceBooks::Candidate>& candidates) {
-  if (kind != DeviceKind::gpu) return FloorLearner::kStretch;
-  const Nanoseconds window = candidates.empty() ? 0 : candidates.front().channel.window;
-  return window > kBlur ? 2 * window : kGpuStretch;
+FloorLearner learner_of(DeviceKind kind, Floor before) {
+  return kind == DeviceKind::gpu ? FloorLearner{before, kGpuStretch, kGpuWhole} : FloorLearner{before};
 }
 
 // By more than sound sensors do, and than the ends of so short a time can make.
@@ -56,18 +52,20 @@ bool is_component(DeviceKind kind) {
 
 }  // namespace
 
+bool is_by_share(bool is_gpu, bool is_sliced, bool is_work_known, const IdleShare& share) {
+  return is_gpu && !is_work_known && (is_sliced || share.ours >= kWholeDevice);
+}
+
 Accounts book_for_run(const WindowFacts& facts) {
+  // What other runs reserve stands as one more run that does no work of its own here.
+  const std::uint64_t others = kWholeDevice - std::min(kWholeDevice, facts.share.ours + facts.share.unreserved);
   const Window window{.energy = facts.energy,
                       .length = facts.length,
                       .capacity = facts.length * static_cast<Nanoseconds>(facts.cpus),
                       .worked = facts.cpus > 0 ? facts.worked : std::nullopt,
                       .floor = facts.floor,
                       .unreserved = facts.share.unreserved,
-                      .wholly_reserved = facts.wholly_reserved};
-  if (facts.wholly_reserved)
-    return book(window, std::vector<Use>{{.busy = facts.ours, .reserved = kWholeDevice}}).seen_by(0);
-  // What other runs reserve stands as one more run that does no work of its own here.
-  const std::uint64_t others = kWholeDevice - std::min(kWholeDevice, facts.share.ours + facts.share.unreserved);
+                      .by_share = facts.by_share};
   return book(window,
               std::vector<Use>{{.busy = facts.ours, .reserved = facts.share.ours}, {.busy = 0, .reserved = others}})
       .seen_by(0);
@@ -78,7 +76,7 @@ DeviceBooks::DeviceBooks(Device device, bool counted, std::vector<Candidate> can
     : device_{std::move(device)},
       counted_{counted},
       cpus_{std::move(cpus)},
-      learner_{floor, stretch_of(device_.kind, candidates)},
+      learner_{learner_of(device_.kind, floor)},
       first_floor_{floor} {
   for (Candidate& candidate : candidates) {
     std::optional<ChannelMeter> sensor;
@@ -159,6 +157,7 @@ bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
     } else {
       settled_ = true;
       if (elected().sensor) elected().sensor->watch_aliasing();
+      watch_floor();
       if (first.sensor) std::erase_if(meters_, [](const Meter& m) { return !m.sensor; });
       break;
     }
@@ -188,16 +187,29 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
   edges_.push_back({until, around.minute});
   const bool told = cpus_.empty() || !pending_.empty();
   if (close == Close::window && !told) return;
+  if (gpu_floor_) gpu_floor_->learn(elected().curve(), learner_);
   // A sensor that lags has not reached this window's end yet, but that of the one before.
   const bool was_booked = book_up_to(close == Close::end ? until : reach(), around, into);
   if (!was_booked) return;
   watch_counter(into);
   emit_curve(into);
   const Nanoseconds oldest = past_.empty() ? until : past_.front().from;
+  const Nanoseconds needed = gpu_floor_ ? std::min(until_, gpu_floor_->needs_from()) : until_;
   for (Meter& meter : meters_) {
     const bool is_elected = &meter == &elected();
-    (meter.sensor ? meter.sensor->curve() : meter.modelled).forget_before(is_elected ? until_ : oldest);
+    (meter.sensor ? meter.sensor->curve() : meter.modelled).forget_before(is_elected ? needed : oldest);
   }
+}
+
+void DeviceBooks::end_startup(Nanoseconds until, RunDelta& into) {
+  std::ranges::move(startup_.end(device_.id, until), std::back_inserter(into.entries));
+}
+
+// Of a GPU, whose work and energy come in steps of their own.
+void DeviceBooks::watch_floor() {
+  if (!is_gpu() || !elected().sensor) return;
+  gpu_floor_.emplace(elected().candidate.channel.method == Method::counter ? 0 : elected().candidate.channel.window);
+  for (const Activity::Piece& piece : pending_) gpu_floor_->take(piece);
 }
 
 // The windows that end by then; false: none does.
@@ -257,20 +269,6 @@ std::optional<Power> DeviceBooks::shared_floor(Nanoseconds to, const Surrounding
   return around.agreed->agreed(device_.id, until_).value_or(from_window);
 }
 
-// A GPU's steps may be shorter than a window: what it drew is compared with its work as often as that is told, over
-// as much time as that is blurred by: a mean over a sixth of a second, up to another one old.
-void DeviceBooks::learn_from(const Activity::Piece& piece) {
-  const Nanoseconds length = piece.end - piece.begin;
-  if (!is_gpu() || !elected().sensor || !piece.is_told || length <= 0) return;
-  const EnergyCurve& curve = elected().curve();
-  const Nanoseconds middle = piece.begin + length / 2;
-  const Nanoseconds from = middle - kBlur / 2, to = middle + kBlur / 2;
-  if (from < curve.points().front().time || to > curve.points().back().time) return;
-  const double watts = static_cast<double>(curve.between(from, to)) / static_cast<double>(kBlur) * 1e3;
-  const double share = static_cast<double>(piece.worked) / static_cast<double>(length);
-  learner_.observe(watts * 1e-9 * static_cast<double>(length) * joule, length, std::min(1.0, share));
-}
-
 void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& into) {
   const EnergyCurve& curve = elected().curve();
   const MicroJoules total = curve.at(until);
@@ -286,9 +284,9 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
     learner_.observe(static_cast<double>(energy) * microjoule, length, utilisation);
   }
 
-  const IdleShare share = is_gpu() ? gpu_idle_share(device_.id, device_.index, has_pieces ? work.held : kNobody,
-                                                    around.tenants, around.run, until_, until)
-                                   : idle_share(cpus_, around.tenants, around.run, until_, until);
+  const IdleShare share =
+      is_gpu() ? gpu_idle_share(device_, has_pieces ? work.held : kNobody, around.tenants, around.run, until_, until)
+               : idle_share(cpus_, around.tenants, around.run, until_, until);
   const Power from_window = FloorLearner::prior_below(
       static_cast<double>(energy) * microjoule / (static_cast<double>(length) * 1e-9 * second), utilisation);
   const std::optional<Power> shared = shared_floor(until, around, from_window);
@@ -299,7 +297,7 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
                           .ours = work.ours,
                           .share = share,
                           .floor = shared.value_or(own_floor(from_window)),
-                          .wholly_reserved = is_gpu() && !worked && share.ours >= kWholeDevice};
+                          .by_share = is_by_share(is_gpu(), !device_.slices.empty(), worked.has_value(), share)};
   const Accounts accounts = book_for_run(facts);
   booked_ += accounts;
   past_.push_back({.from = until_,
@@ -310,8 +308,11 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
                    .is_shared = shared.has_value(),
                    .is_observed = curve.observed(until_, until) >= length});
   if (past_.size() > kMostPast) past_.pop_front();
-  std::ranges::move(entries_of(device_.id, accounts, curve, until_, until, {}, around.minute),
+  static const PhaseTimeline kNone;
+  const PhaseTimeline& phases = around.phases ? *around.phases : kNone;
+  std::ranges::move(entries_of(device_.id, accounts, curve, until_, until, phases, around.minute),
                     std::back_inserter(into.entries));
+  if (!around.phases) startup_.add({until_, until, around.minute, accounts});
   if (!shared) {
     const double watts = facts.floor / watt;
     lowest_floor_used_ = std::min(lowest_floor_used_, watts);
@@ -405,6 +406,7 @@ DeviceRecord DeviceBooks::record() const {
   record.busy_time = cpus_.empty() ? 0 : ours_ / static_cast<Nanoseconds>(cpus_.size());
   record.reserved_time = reserved_time_;
   if (work_was_missed_ || !record.utilisation_known) add_flag(record.flags, "utilisation-unknown");
+  if (work_was_missed_ && !device_.slices.empty()) add_flag(record.flags, "mig:by-share");
   if (!cpus_.empty() && !is_component(device_.kind) && !is_gpu()) add_flag(record.flags, "proxy:cpu-time");
   if (elected().sensor && !cpus_.empty()) add_flag(record.flags, "floor:" + std::string{to_string(floor().method)});
   const bool was_reset =
@@ -412,10 +414,14 @@ DeviceRecord DeviceBooks::record() const {
   if (was_reset) add_flag(record.flags, "counter-reset");
   if (const double error = elected().sensor ? elected().sensor->aliasing_error() : 0; error > kAliased * measured)
     add_flag(record.flags, fmt::format("aliasing:{:.0f}%", 100 * error / measured));
-  for (std::size_t i = 1; i < meters_.size(); ++i) {
-    if (elected().sensor && meters_[i].sensor && !meters_[i].sensor->sees_part() &&
-        disagree(elected().sensor->mean(), meters_[i].sensor->mean()))
-      add_flag(record.flags, "sensor-disagreement");
+  for (std::size_t i = 1; elected().sensor && i < meters_.size(); ++i) {
+    if (!meters_[i].sensor) continue;
+    const ChannelMeter::Mean mine = elected().sensor->mean(), other = meters_[i].sensor->mean();
+    if (!meters_[i].sensor->sees_part() && disagree(mine, other)) add_flag(record.flags, "sensor-disagreement");
+    if (std::min(mine.length, other.length) >= kShortestComparison && mine.watts > 0)
+      record.checks.push_back({.sensor = meters_[i].candidate.channel.sensor,
+                               .ratio = other.watts / mine.watts,
+                               .over = std::min(mine.length, other.length)});
   }
   return record;
 }

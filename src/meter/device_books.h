@@ -15,7 +15,9 @@
 #include "meter/floor.h"
 #include "meter/floor_board.h"
 #include "meter/gpu_activity.h"
+#include "meter/gpu_floor.h"
 #include "meter/phases.h"
+#include "meter/startup.h"
 #include "meter/tenancy.h"
 #include "model/run.h"
 
@@ -33,8 +35,9 @@ struct Surroundings {
   std::int64_t minute = 0;               // of the window's start
   std::string_view run;                  // ours
   std::span<const Tenant> tenants = {};  // we among them
-  const FloorBoard* agreed =
-      nullptr;  // floors that all runs of the host use while they share it; none: no other run can be known of
+  // Floors that all runs of the host use while they share it; none: no other run can be known of.
+  const FloorBoard* agreed = nullptr;
+  const PhaseTimeline* phases = nullptr;  // none: there are none yet
 };
 
 // One window, as this run sees it. Shared by the live books and their rebuilding.
@@ -46,9 +49,11 @@ struct WindowFacts {
   Nanoseconds ours = 0;
   IdleShare share = {};
   Power floor = {};
-  bool wholly_reserved = false;
+  bool by_share = false;  // worked is not known: `share` divides all that was drawn
 };
 Accounts book_for_run(const WindowFacts& window);
+// Where nobody tells how much a GPU worked: what is wholly the run's by reservation, and of a sliced one each its part.
+bool is_by_share(bool is_gpu, bool is_sliced, bool is_work_known, const IdleShare& share);
 
 class DeviceBooks {
  public:
@@ -75,6 +80,9 @@ class DeviceBooks {
   // elected curve reaches (`end`: this is the last window, books what there is).
   enum class Close { window, end };
   void close(const Work& work, const Surroundings& around, Close close, RunDelta& into);
+
+  // The run's first work on a GPU was then: what was booked before belongs to its startup.
+  void end_startup(Nanoseconds until, RunDelta& into);
 
   [[nodiscard]] const Device& device() const { return device_; }
   [[nodiscard]] const std::vector<unsigned>& cpus() const { return cpus_; }
@@ -118,13 +126,13 @@ class DeviceBooks {
   [[nodiscard]] bool is_contradicted(const EnergyCurve& integral) const;
   void watch_counter(RunDelta& into);
   void depose_counter(std::size_t check, RunDelta& into);
+  void watch_floor();
   void take_work(const Work& work, Nanoseconds until, Close close);
   [[nodiscard]] Nanoseconds reach() const;
   bool book_up_to(Nanoseconds reached, const Surroundings& around, RunDelta& into);
   // [until_, to], in which the same tenants were there throughout.
   void book(Nanoseconds to, const Surroundings& around, RunDelta& into);
   Activity::Piece take_pending(Nanoseconds to);
-  void learn_from(const Activity::Piece& piece);
   [[nodiscard]] std::optional<Power> shared_floor(Nanoseconds to, const Surroundings& around, Power from_window) const;
   [[nodiscard]] bool is_gpu() const { return device_.kind == DeviceKind::gpu || device_.kind == DeviceKind::mig; }
   void note_unseen_start();
@@ -139,6 +147,7 @@ class DeviceBooks {
   std::vector<Meter> meters_;  // the elected one first
   std::vector<unsigned> cpus_;
   FloorLearner learner_;
+  std::optional<GpuFloor> gpu_floor_;  // of a GPU that is measured
   Floor first_floor_;
   Nanoseconds start_ = 0;
   Nanoseconds until_ = 0;      // booked up to here
@@ -168,6 +177,7 @@ class DeviceBooks {
   bool work_was_told_ = false;    // in some window …
   bool work_was_missed_ = false;  // … and in some not
   Accounts booked_;
+  Startup startup_;
   std::vector<Silence> silences_;
   // Among the windows in which the run was alone; none yet: lowest above highest.
   double lowest_floor_used_ = std::numeric_limits<double>::max();
@@ -180,6 +190,7 @@ class DeviceBooks {
 struct DeviceSeries {
   std::string device;
   std::size_t cpus = 0;
+  bool is_sliced = false;
   std::vector<SeriesPoint> energy, worked, ours, reserved, unreserved, floor;
 };
 std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTimeline& phases, Instant started);

@@ -46,6 +46,11 @@ bool is_component(DeviceKind kind) {
          kind == DeviceKind::gpu;
 }
 
+// A GPU's own memory is inside the GPU.
+bool is_part_of_gpu(const Device& device) {
+  return device.kind == DeviceKind::memory && device.parent && device.parent->starts_with("gpu:");
+}
+
 bool is_node_meter(DeviceKind kind) { return kind == DeviceKind::node || kind == DeviceKind::psys; }
 
 class Electorate {
@@ -140,7 +145,7 @@ class Electorate {
     const bool has_node_meter = any_sensed([](const Candidate& c) { return is_node_meter(c.device.kind); });
     if (boundary_ == Boundary::node && has_node_meter) return counts_as_node(candidate);
     if (kind == DeviceKind::module) return !is_separable(candidate);
-    return is_component(kind) && !is_inside_counted_module(candidate);
+    return is_component(kind) && !is_part_of_gpu(candidate.device) && !is_inside_counted_module(candidate);
   }
 
   // Of several node meters the widest counts: the node's own before psys.

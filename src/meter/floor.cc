@@ -7,7 +7,7 @@
 namespace everywatt {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"envelope", "regression", "prior"};
+constexpr std::array<std::string_view, 4> kNames = {"envelope", "regression", "other-state", "prior"};
 
 constexpr double kQuietBelow = 0.02;   // utilisation up to which a stretch counts as quiet
 constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of the envelope
@@ -38,22 +38,37 @@ std::optional<FloorMethod> parse_floor_method(std::string_view text) {
   return static_cast<FloorMethod>(found - kNames.begin());
 }
 
-void FloorLearner::observe(Energy energy, Nanoseconds length, double utilisation) {
-  const double seconds = static_cast<double>(length) / static_cast<double>(kSecond);
-  if (seconds <= 0) return;
+void FloorLearner::Quiet::add(double more_joules, double more_seconds) {
+  joules += more_joules;
+  seconds += more_seconds;
+  if (seconds < kQuietSeconds) return;
+  const double watts = joules / seconds;
+  lowest_watts = windows++ == 0 ? watts : std::min(lowest_watts, watts);
+  interrupt();
+}
+
+void FloorLearner::observe(Energy energy, Nanoseconds length, double utilisation, State state) {
+  if (length <= 0) return;
   if (utilisation <= kQuietBelow) {
-    quiet_joules_ += energy / joule;
-    quiet_seconds_ += seconds;
-    if (quiet_seconds_ >= kQuietSeconds) {
-      const double watts = quiet_joules_ / quiet_seconds_;
-      lowest_quiet_watts_ = quiet_windows_++ == 0 ? watts : std::min(lowest_quiet_watts_, watts);
-      quiet_joules_ = quiet_seconds_ = 0;
-    }
+    note_quiet(energy, length, state);
   } else {
-    quiet_joules_ = quiet_seconds_ = 0;
+    ready_.interrupt();
+    resting_.interrupt();
   }
+  note_work(energy, length, utilisation, state);
+}
+
+void FloorLearner::note_quiet(Energy energy, Nanoseconds length, State state) {
+  Quiet& quiet = state == State::ready ? ready_ : resting_;
+  quiet.add(energy / joule, static_cast<double>(length) / kPerSecond);
+}
+
+void FloorLearner::note_work(Energy energy, Nanoseconds length, double utilisation, State state) {
+  // What a device draws at rest may be less than its floor at work.
+  if (state == State::resting && utilisation <= kQuietBelow) return;
+  const double seconds = static_cast<double>(length) / kPerSecond;
   whole_.add(energy / joule, seconds, utilisation);
-  if (whole_.seconds * kPerSecond >= static_cast<double>(kStretch)) note_lowest(whole_.take());
+  if (whole_.seconds * kPerSecond >= static_cast<double>(whole_stretch_)) note_lowest(whole_.take());
   short_.add(energy / joule, seconds, utilisation);
   if (short_.seconds * kPerSecond >= static_cast<double>(stretch_)) keep(short_.take());
 }
@@ -84,8 +99,8 @@ void FloorLearner::keep(Observation observation) {
 }
 
 std::optional<Floor> FloorLearner::envelope() const {
-  if (quiet_windows_ == 0) return std::nullopt;
-  return Floor{.power = lowest_quiet_watts_ * watt, .method = FloorMethod::envelope, .windows = quiet_windows_};
+  if (ready_.windows == 0) return std::nullopt;
+  return Floor{.power = ready_.lowest_watts * watt, .method = FloorMethod::envelope, .windows = ready_.windows};
 }
 
 // Theil and Sen: the median of the slopes of all pairs, which a third of
@@ -128,8 +143,10 @@ Floor FloorLearner::best() const {
     return *quiet;
   }
   if (before_.method == FloorMethod::envelope) return before_;
+  if (glimpse_) return {.power = *glimpse_, .method = FloorMethod::envelope};
   if (const auto line = regression()) return *line;
-  return before_;
+  if (before_.method == FloorMethod::regression || resting_.windows == 0) return before_;
+  return Floor{.power = resting_.lowest_watts * watt, .method = FloorMethod::other_state, .windows = resting_.windows};
 }
 
 Floor FloorLearner::now() const {

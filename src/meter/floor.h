@@ -1,7 +1,7 @@
-// The floor: what a device draws when nobody works. Learnt while it is
-// watched: the lower envelope over quiet stretches, else the intercept of a
-// robust line of power against utilisation; until then what earlier runs
-// learnt, else a prior.
+// The floor: what a device draws when nobody works, in the state in which it works (of a GPU: a context is held and its
+// clocks are up). Learnt while it is watched: the lower envelope over quiet stretches in that state, else the intercept
+// of a robust line of power against utilisation; until then what earlier runs learnt, else the envelope of
+// another state, else a prior.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace everywatt {
 
-enum class FloorMethod { envelope, regression, prior };  // best first
+enum class FloorMethod { envelope, regression, other_state, prior };  // best first
 std::string_view to_string(FloorMethod);
 std::optional<FloorMethod> parse_floor_method(std::string_view);
 
@@ -27,11 +27,19 @@ class FloorLearner {
  public:
   // How long a stretch must be to be one observation: 10 ms ticks of /proc/stat are then 2 % of a CPU.
   static constexpr Nanoseconds kStretch = kSecond / 2;
-  // `before`: what is known already; zero power: nothing.
-  explicit FloorLearner(Floor before, Nanoseconds stretch = kStretch) : before_{before}, stretch_{stretch} {}
+  // `before`: what is known already; zero power: nothing. `whole`: a stretch so long that no error of a reading's time
+  // matters.
+  explicit FloorLearner(Floor before, Nanoseconds stretch = kStretch, Nanoseconds whole = kStretch)
+      : before_{before}, stretch_{stretch}, whole_stretch_{whole} {}
 
-  // One stretch of the device: energy, its length, and its utilisation 0..1.
-  void observe(Energy energy, Nanoseconds length, double utilisation);
+  // One stretch of the device: energy, its length, its utilisation 0..1, and whether it was as it is when it works.
+  enum class State { ready, resting };
+  void observe(Energy energy, Nanoseconds length, double utilisation, State state = State::ready);
+  // The same in two parts, where they are told apart (meter/gpu_floor.h): quiet need not be of one piece then.
+  void note_quiet(Energy energy, Nanoseconds length, State state);
+  // Quiet of less than it takes for an observation: better than none.
+  void note_glimpse(Power power) { glimpse_ = power; }
+  void note_work(Energy energy, Nanoseconds length, double utilisation, State state);
 
   // What the floor of a device is taken for of which only one draw is known:
   // all of it where nobody worked, half of it where all of it worked.
@@ -49,9 +57,19 @@ class FloorLearner {
   [[nodiscard]] std::optional<Floor> regression() const;
   [[nodiscard]] std::optional<Floor> fit() const;
   void keep(Observation observation);
+  // Stretches of quiet that make observations, and the lowest of them.
+  struct Quiet {
+    double joules = 0;
+    double seconds = 0;
+    double lowest_watts = 0;
+    std::uint64_t windows = 0;
+    void add(double more_joules, double more_seconds);
+    void interrupt() { joules = seconds = 0; }
+  };
 
   Floor before_;
   Nanoseconds stretch_;
+  Nanoseconds whole_stretch_;
   // Grows until it is long enough to be an observation.
   struct Stretch {
     double joules = 0;
@@ -67,12 +85,11 @@ class FloorLearner {
   void note_lowest(Observation observation);
   Stretch short_;
   Stretch whole_;
-  double quiet_joules_ = 0;
-  double quiet_seconds_ = 0;
-  double lowest_quiet_watts_ = 0;
+  Quiet ready_;
+  Quiet resting_;
+  std::optional<Power> glimpse_;
   std::optional<double> lowest_watts_ = {};
   std::optional<double> lowest_prior_watts_ = {};
-  std::uint64_t quiet_windows_ = 0;
   std::vector<Observation> observations_;
   std::uint64_t seen_ = 0;
   mutable std::uint64_t fitted_at_ = 0;  // observations

@@ -10,28 +10,49 @@ namespace {
 
 // Samples of processes come once a second at the slowest (nvmlDeviceGetProcessUtilization).
 constexpr Nanoseconds kSamplesHold = kSecond;
+// Of a driver that has told before: then nobody knows.
+constexpr Nanoseconds kSilence = 2 * kSecond;
 
-// "3", "GPU-8a1c…" or the beginning of it, as variables name a GPU (CUDA C++ Programming Guide, CUDA_VISIBLE_DEVICES).
-bool names(std::string_view word, std::string_view gpu, std::optional<unsigned> index) {
-  if (const auto number = parse_u64(word)) return index && *number == *index;
+// "3", "GPU-8a1c…" or the beginning of it, as variables name a GPU (CUDA C++ Programming Guide, CUDA_VISIBLE_DEVICES),
+// or its file.
+bool names(std::string_view word, const Device& gpu) {
+  if (const auto number = parse_u64(word)) return gpu.index && *number == *gpu.index;
+  if (!gpu.node.empty() && word == gpu.node) return true;
   constexpr std::string_view kPrefix = "gpu:";
-  if (gpu.starts_with(kPrefix)) gpu.remove_prefix(kPrefix.size());
-  return word.starts_with("GPU-") && gpu.starts_with(word);
+  std::string_view uuid = gpu.id;
+  if (uuid.starts_with(kPrefix)) uuid.remove_prefix(kPrefix.size());
+  return word.starts_with("GPU-") && uuid.starts_with(word);
 }
 
-bool reserves(const Tenant& tenant, std::string_view gpu, std::optional<unsigned> index) {
-  return tenant.reservation.gpus && std::ranges::any_of(*tenant.reservation.gpus, [&](const std::string& word) {
-           return names(word, gpu, index);
-         });
+// Out of kWholeDevice.
+std::uint64_t reserved_by(const Tenant& tenant, const Device& gpu) {
+  if (!tenant.reservation.gpus) return 0;
+  const auto is_named = [&](const std::string& slice) {
+    return std::ranges::find(*tenant.reservation.gpus, slice) != tenant.reservation.gpus->end();
+  };
+  if (std::ranges::any_of(*tenant.reservation.gpus, [&](const std::string& word) { return names(word, gpu); }))
+    return kWholeDevice;
+  double share = 0;
+  for (const Device::Slice& slice : gpu.slices) {
+    if (std::ranges::any_of(slice.names, is_named)) share += slice.share;
+  }
+  return static_cast<std::uint64_t>(std::min(share, 1.0) * static_cast<double>(kWholeDevice));
 }
 
 }  // namespace
 
 void GpuActivity::take(const Snapshot& snapshot, const OwnerOf& owner_of) {
-  const Nanoseconds told = snapshot.time - snapshot.age;
-  if (last_ && told <= *last_) return;
-  Shares shares{.time = told};
-  Holders now{.time = snapshot.time};
+  if (!snapshot.slices.empty()) return take_slices(snapshot, owner_of);
+  if (!last_) last_ = snapshot.told.empty() ? snapshot.time : snapshot.told.back().until;
+  note_processes(snapshot, owner_of);
+  for (const Snapshot::Told& told : snapshot.told) add(told, snapshot.shows_processes);
+  if (!snapshot.tells_work) add({.until = snapshot.time}, false);
+  if (snapshot.tells_work && snapshot.time - *last_ > kSilence) add({.until = snapshot.time - kSilence / 2}, false);
+}
+
+void GpuActivity::note_processes(const Snapshot& snapshot, const OwnerOf& owner_of) {
+  Shares shares{.time = snapshot.time};
+  Holders now{.time = snapshot.time, .is_awake = snapshot.is_awake};
   for (const Snapshot::Process& process : snapshot.processes) {
     const Owner owner = owner_of(process.pid);
     saw_unknown_ |= owner == Owner::unknown;
@@ -41,54 +62,97 @@ void GpuActivity::take(const Snapshot& snapshot, const OwnerOf& owner_of) {
     ++now.all;
     if (owner == Owner::run) ++now.ours;
   }
+  // The run is one holder, however many of its processes hold a context.
+  const std::uint64_t count = now.all - now.ours + (now.ours > 0 ? 1 : 0);
+  now.share = {.ours = now.ours > 0 ? kWholeDevice / count : 0, .unreserved = count == 0 ? kWholeDevice : 0};
   holders_.push_back(now);
-  while (holders_.size() > 1 && holders_.front().time < told) holders_.pop_front();
   if (shares.all > 0) {
     shares_ = shares;
-  } else if (shares_ && told - shares_->time > kSamplesHold) {
+  } else if (shares_ && snapshot.time - shares_->time > kSamplesHold) {
     shares_.reset();
   }
-  if (last_) pieces_.push_back(piece_until(told, snapshot));
-  last_ = told;
 }
 
-// Since the last reading, with the contexts of then.
-Activity::Piece GpuActivity::piece_until(Nanoseconds told, const Snapshot& snapshot) const {
+// Since the last, with the contexts of then; what is not told is not known.
+void GpuActivity::add(const Snapshot::Told& told, bool is_told) {
+  if (told.until <= *last_) return;
+  while (holders_.size() > 1 && holders_.front().time < told.until) holders_.pop_front();
   const Holders& holders = holders_.front();
-  Activity::Piece piece{.begin = *last_, .end = told};
-  const auto length = static_cast<double>(piece.end - piece.begin);
-  if (snapshot.worked) {
-    piece.worked = static_cast<Nanoseconds>(std::clamp(*snapshot.worked, 0.0, 1.0) * length);
-    // Without a sample of any process the work is the holders', evenly.
-    const double share = shares_           ? shares_->ours / shares_->all
-                         : holders.all > 0 ? static_cast<double>(holders.ours) / static_cast<double>(holders.all)
-                                           : 0;
-    piece.ours = static_cast<Nanoseconds>(share * static_cast<double>(piece.worked));
+  Activity::Piece piece{.begin = *last_, .end = told.until, .is_told = is_told};
+  piece.worked =
+      static_cast<Nanoseconds>(std::clamp(told.share, 0.0, 1.0) * static_cast<double>(piece.end - piece.begin));
+  // Without a sample of any process the work is the holders', evenly.
+  const double share = shares_           ? shares_->ours / shares_->all
+                       : holders.all > 0 ? static_cast<double>(holders.ours) / static_cast<double>(holders.all)
+                                         : 0;
+  piece.ours = static_cast<Nanoseconds>(share * static_cast<double>(piece.worked));
+  piece.held = holders.share;
+  piece.is_ready = holders.all > 0 && holders.is_awake;
+  piece.blur = told.blur;
+  pieces_.push_back(piece);
+  last_ = told.until;
+}
+
+// A slice works for those who hold a context in it, evenly.
+void GpuActivity::take_slices(const Snapshot& snapshot, const OwnerOf& owner_of) {
+  struct Tally {
+    std::uint64_t ours = 0;
+    std::uint64_t all = 0;
+  };
+  std::vector<Tally> tallies(snapshot.slices.size());
+  for (const Snapshot::Process& process : snapshot.processes) {
+    const Owner owner = owner_of(process.pid);
+    saw_unknown_ |= owner == Owner::unknown;
+    ++tallies.at(process.slice).all;
+    if (owner == Owner::run) ++tallies.at(process.slice).ours;
   }
-  piece.is_told = snapshot.worked.has_value() && snapshot.shows_processes;
-  // The run is one holder, however many of its processes hold a context.
-  const std::uint64_t count = holders.all - holders.ours + (holders.ours > 0 ? 1 : 0);
-  piece.held = {.ours = holders.ours > 0 ? kWholeDevice / count : 0, .unreserved = count == 0 ? kWholeDevice : 0};
-  return piece;
+  if (!last_) last_ = snapshot.time;
+  const Nanoseconds length = snapshot.time - *last_;
+  const bool is_due = std::ranges::all_of(
+      snapshot.slices, [](const auto& slice) { return !slice.tells_work || slice.worked.has_value(); });
+  if (length <= 0 || (!is_due && length < kSilence)) return;
+  Activity::Piece piece{.begin = *last_, .end = snapshot.time, .held = {.unreserved = kWholeDevice}};
+  double worked = 0, ours = 0;
+  for (std::size_t i = 0; i < tallies.size(); ++i) {
+    const auto& [mine, all] = tallies[i];
+    const Snapshot::Slice& slice = snapshot.slices[i];
+    piece.is_told &= slice.worked.has_value() || (all == 0 && !slice.tells_work);
+    const double part = slice.share * slice.worked.value_or(0);
+    worked += part;
+    if (all == 0) continue;
+    ours += part * static_cast<double>(mine) / static_cast<double>(all);
+    const std::uint64_t holders = all - mine + (mine > 0 ? 1 : 0);
+    const auto weight = static_cast<std::uint64_t>(slice.share * static_cast<double>(kWholeDevice));
+    if (mine > 0) piece.held.ours += weight / holders;
+    piece.held.unreserved -= std::min(weight, piece.held.unreserved);
+  }
+  piece.worked = static_cast<Nanoseconds>(std::min(worked, 1.0) * static_cast<double>(length));
+  piece.ours = std::min(piece.worked, static_cast<Nanoseconds>(ours * static_cast<double>(length)));
+  piece.is_ready = piece.held.unreserved < kWholeDevice && snapshot.is_awake;
+  pieces_.push_back(piece);
+  last_ = snapshot.time;
 }
 
 std::vector<Activity::Piece> GpuActivity::close() { return std::exchange(pieces_, {}); }
 
-IdleShare gpu_idle_share(const std::string& gpu, std::optional<unsigned> index, const IdleShare& held,
-                         std::span<const Tenant> tenants, std::string_view run, Nanoseconds from, Nanoseconds to) {
-  std::uint64_t reservers = 0;
-  bool is_ours = false;
+IdleShare gpu_idle_share(const Device& gpu, const IdleShare& held, std::span<const Tenant> tenants,
+                         std::string_view run, Nanoseconds from, Nanoseconds to) {
+  std::uint64_t reserved = 0, ours = 0;
   for (const Tenant& tenant : tenants) {
     const bool is_present = tenant.from < to && (!tenant.to || *tenant.to > from);
-    if (!is_present || !reserves(tenant, gpu, index)) continue;
-    is_ours |= tenant.run == run;
+    if (!is_present || reserved_by(tenant, gpu) == 0) continue;
     // A nested run stands for the one that it is part of.
     const bool is_nested = std::ranges::any_of(
-        tenants, [&](const Tenant& other) { return other.run == tenant.parent && reserves(other, gpu, index); });
-    if (!is_nested || tenant.run == run) ++reservers;
+        tenants, [&](const Tenant& other) { return other.run == tenant.parent && reserved_by(other, gpu) > 0; });
+    if (tenant.run == run) ours = reserved_by(tenant, gpu);
+    if (!is_nested || tenant.run == run) reserved += reserved_by(tenant, gpu);
   }
-  if (reservers == 0) return held;
-  return {.ours = is_ours ? kWholeDevice / reservers : 0, .unreserved = 0};
+  if (reserved == 0) return held;
+  if (reserved >= kWholeDevice)
+    return {.ours = static_cast<std::uint64_t>(static_cast<Wide>(ours) * kWholeDevice / reserved), .unreserved = 0};
+  // What is left of a GPU of which slices are reserved is theirs who hold a context in the rest.
+  const std::uint64_t rest = kWholeDevice - reserved;
+  return {.ours = ours > 0 ? ours : std::min(held.ours, rest), .unreserved = std::min(held.unreserved, rest)};
 }
 
 }  // namespace everywatt

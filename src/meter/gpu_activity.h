@@ -1,15 +1,15 @@
-// How much of a GPU's time anyone worked, how much of it was the run's, and who
-// held a context meanwhile: from what the driver says of the device and of each
-// process at every reading. Between two readings the shares are those of the later
-// one, which describe the time before it.
+// How much of a GPU's time anyone worked, how much of it was the run's, and who held a context meanwhile: from what the
+// driver says of the device and of each process at every reading. Work is told with a delay, contexts are as of now:
+// each stretch of work is divided by the contexts of its own time. Of a GPU that is cut into slices (MIG) each tells
+// for itself, and has its fixed share of the device.
 #pragma once
 #include <deque>
 #include <functional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "meter/activity.h"
+#include "model/device.h"
 
 namespace everywatt {
 
@@ -22,15 +22,28 @@ class GpuActivity {
   // All that one reading of the GPU said.
   struct Snapshot {
     Nanoseconds time = 0;
-    Nanoseconds age = 0;                // of the work that it tells; contexts are as of now
-    std::optional<double> worked = {};  // share of the time since the last reading; none: not told
-    bool shows_processes = true;        // else nobody can say whose the work was
+    bool tells_work = true;       // else nobody knows how much it works
+    bool shows_processes = true;  // else nobody can say whose the work was
+    bool is_awake = true;         // its clocks are not lowered, as far as is known
+    struct Told {
+      Nanoseconds until = 0;
+      double share = 0;      // of the time since the one before in which it worked for anyone
+      Nanoseconds blur = 0;  // how far that may lie from where it is put
+    };
+    std::vector<Told> told = {};  // ascending; empty: nothing new
     struct Process {
       std::int64_t pid = 0;
       double worked = 0;  // its share, before it is scaled to the device's
       bool has_context = false;
+      std::size_t slice = 0;
     };
     std::vector<Process> processes = {};
+    struct Slice {
+      double share = 0;                   // of the device
+      bool tells_work = false;            // else its share stands for what it did
+      std::optional<double> worked = {};  // share of the time since it was told last
+    };
+    std::vector<Slice> slices = {};  // empty: the GPU is whole
   };
   void take(const Snapshot& snapshot, const OwnerOf& owner_of);
 
@@ -41,29 +54,35 @@ class GpuActivity {
   [[nodiscard]] bool saw_unknown() const { return saw_unknown_; }
 
  private:
-  [[nodiscard]] Activity::Piece piece_until(Nanoseconds told, const Snapshot& snapshot) const;
-
+  // Contexts as of a reading whose work was not told yet.
+  struct Holders {
+    Nanoseconds time = 0;
+    std::uint64_t ours = 0;
+    std::uint64_t all = 0;
+    IdleShare share = {};
+    bool is_awake = true;
+  };
   // What processes were last sampled with: it holds until the next sample, which comes less often than readings.
   struct Shares {
     double ours = 0;
     double all = 0;
     Nanoseconds time = 0;
   };
+  void note_processes(const Snapshot& snapshot, const OwnerOf& owner_of);
+  void take_slices(const Snapshot& snapshot, const OwnerOf& owner_of);
+  void add(const Snapshot::Told& told, bool is_told);
+
   std::optional<Shares> shares_;
-  struct Holders {
-    Nanoseconds time = 0;
-    std::uint64_t ours = 0;  // contexts
-    std::uint64_t all = 0;
-  };
-  std::deque<Holders> holders_;  // as of readings whose work was not told yet
-  std::optional<Nanoseconds> last_;
+  std::deque<Holders> holders_;
+  std::optional<Nanoseconds> last_;  // work is told up to here
   std::vector<Activity::Piece> pieces_;
   bool saw_unknown_ = false;
 };
 
 // The run's part in the idle energy of a GPU: those who reserved it come first;
-// without any, whoever holds a context, evenly; nobody's else. `held`: by contexts.
-IdleShare gpu_idle_share(const std::string& gpu, std::optional<unsigned> index, const IdleShare& held,
-                         std::span<const Tenant> tenants, std::string_view run, Nanoseconds from, Nanoseconds to);
+// without any, whoever holds a context, evenly; nobody's else. Who reserves a slice reserves as much as that is of the
+// whole. `held`: by contexts.
+IdleShare gpu_idle_share(const Device& gpu, const IdleShare& held, std::span<const Tenant> tenants,
+                         std::string_view run, Nanoseconds from, Nanoseconds to);
 
 }  // namespace everywatt

@@ -12,8 +12,10 @@ std::vector<Entry> book_record(const std::string& device, const EnergyCurve& cur
   std::vector<Entry> entries;
   for (Nanoseconds begin = from; begin < to;) {
     const Nanoseconds end = std::min(next_on_grid(begin, kMinute), to);
-    const Accounts booked =
-        book_for_run({.energy = curve.between(begin, end), .length = end - begin, .wholly_reserved = true});
+    const Accounts booked = book_for_run({.energy = curve.between(begin, end),
+                                          .length = end - begin,
+                                          .share = {.ours = kWholeDevice, .unreserved = 0},
+                                          .by_share = true});
     std::ranges::move(entries_of(device, booked, curve, begin, end, phases, begin / kMinute),
                       std::back_inserter(entries));
     begin = end;

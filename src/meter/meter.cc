@@ -12,6 +12,10 @@ constexpr std::string_view kAllPackages = "*";
 // else.
 constexpr std::uint64_t kWindowsPerQuantities = 5;
 
+// NVML's P0 to P4 are of work, with clocks up; from P5 on they are lowered.
+constexpr std::string_view kPerformanceState = "performance_state";
+constexpr std::uint64_t kLowestAwake = 4;
+
 // Whose activity stands for the device's own.
 std::string followed(const Device& device) {
   if (device.kind == DeviceKind::package) return device.id;
@@ -69,16 +73,31 @@ void Meter::add_books(std::span<const Inventory* const> inventories, const Elect
 
 void Meter::find_gpus(std::span<const Inventory* const> inventories) {
   for (std::size_t source = 0; source < inventories.size(); ++source) {
-    const auto& channels = inventories[source]->channels;
-    for (std::uint32_t i = 0; i < channels.size(); ++i) {
-      const ChannelKind kind = channels[i].kind;
-      if (kind != ChannelKind::utilisation && kind != ChannelKind::context) continue;
-      auto gpu = std::ranges::find(gpus_, channels[i].device, &GpuUse::device);
-      if (gpu == gpus_.end()) gpu = gpus_.insert(gpu, {.device = channels[i].device, .source = source});
-      (kind == ChannelKind::utilisation ? gpu->utilisation : gpu->contexts) = i;
-      if (kind == ChannelKind::utilisation) gpu->age = (channels[i].period + channels[i].window) / 2;
+    const Inventory& inventory = *inventories[source];
+    for (std::uint32_t i = 0; i < inventory.channels.size(); ++i) {
+      const Channel& channel = inventory.channels[i];
+      if (channel.kind != ChannelKind::utilisation && channel.kind != ChannelKind::context) continue;
+      GpuUse& gpu = use_of(channel.device, source);
+      if (channel.slice && gpu.slices.size() <= *channel.slice) gpu.slices.resize(*channel.slice + 1);
+      GpuUse::Part& part = channel.slice ? gpu.slices[*channel.slice] : gpu.whole;
+      (channel.kind == ChannelKind::utilisation ? part.utilisation : part.contexts) = i;
+      if (channel.kind == ChannelKind::utilisation) gpu.age = (channel.period + channel.window) / 2;
+    }
+    for (const Device& device : inventory.devices) {
+      if (!device.slices.empty()) use_of(device.id, source).shares = device.slices;
+    }
+    for (std::uint32_t i = 0; i < inventory.quantities.size(); ++i) {
+      const QuantityChannel& quantity = inventory.quantities[i];
+      const auto gpu = std::ranges::find(gpus_, quantity.device, &GpuUse::device);
+      if (quantity.name == kPerformanceState && !quantity.missing && gpu != gpus_.end())
+        gpu->performance_state = static_cast<std::uint32_t>(inventory.channels.size()) + i;
     }
   }
+}
+
+Meter::GpuUse& Meter::use_of(const std::string& device, std::size_t source) {
+  const auto known = std::ranges::find(gpus_, device, &GpuUse::device);
+  return known != gpus_.end() ? *known : gpus_.emplace_back(GpuUse{.device = device, .source = source});
 }
 
 void Meter::add_sources(std::span<const Inventory* const> inventories) {
@@ -153,25 +172,55 @@ void Meter::take(std::size_t source, Stamp stamp, std::span<const Reading> readi
   }
 }
 
+// Readings in which nobody looked for work say nothing of it.
+bool Meter::GpuUse::is_told_by(const Reading& reading) const {
+  const auto is_of = [&](const Part& part) {
+    return reading.channel == part.utilisation || reading.channel == part.contexts;
+  };
+  return is_of(whole) || std::ranges::any_of(slices, is_of);
+}
+
 void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> readings) {
-  GpuActivity::Snapshot snapshot{.time = time, .age = gpu.age, .shows_processes = gpu.contexts.has_value()};
-  const auto process = [&](std::int64_t pid) -> GpuActivity::Snapshot::Process& {
-    auto found = std::ranges::find(snapshot.processes, pid, &GpuActivity::Snapshot::Process::pid);
-    return found == snapshot.processes.end() ? snapshot.processes.emplace_back(pid) : *found;
+  using Snapshot = GpuActivity::Snapshot;
+  for (const Reading& reading : readings) {
+    if (reading.channel == gpu.performance_state) gpu.is_awake = reading.raw <= kLowestAwake;
+    if (reading.channel == gpu.whole.utilisation && reading.stamped) gpu.clock.note(*reading.stamped, time);
+  }
+  if (std::ranges::none_of(readings, [&](const Reading& reading) { return gpu.is_told_by(reading); })) return;
+  Snapshot snapshot{.time = time,
+                    .tells_work = gpu.whole.utilisation.has_value(),
+                    .shows_processes = gpu.whole.contexts.has_value(),
+                    .is_awake = gpu.is_awake};
+  const auto process = [&](std::int64_t pid, std::size_t slice) -> Snapshot::Process& {
+    const auto found = std::ranges::find_if(
+        snapshot.processes, [&](const Snapshot::Process& p) { return p.pid == pid && p.slice == slice; });
+    return found != snapshot.processes.end()
+               ? *found
+               : snapshot.processes.emplace_back(Snapshot::Process{.pid = pid, .slice = slice});
+  };
+  for (std::size_t i = 0; i < gpu.slices.size(); ++i)
+    snapshot.slices.push_back({.share = gpu.shares.at(i).share, .tells_work = gpu.slices[i].utilisation.has_value()});
+  const auto take = [&](const GpuUse::Part& part, const Reading& reading, std::size_t slice) {
+    const double share = static_cast<double>(reading.raw) / 1e6;
+    if (reading.channel == part.contexts && reading.pid != 0) {
+      process(reading.pid, slice).has_context = true;
+    } else if (reading.channel == part.utilisation && reading.pid != 0) {
+      process(reading.pid, slice).worked = share;
+    } else if (reading.channel == part.utilisation && !snapshot.slices.empty()) {
+      snapshot.slices[slice].worked = share;
+    } else if (reading.channel == part.utilisation) {
+      const bool is_stamped = reading.stamped.has_value();
+      const Nanoseconds until = is_stamped ? gpu.clock.steady(*reading.stamped) : time - gpu.age;
+      snapshot.told.push_back({.until = until, .share = share, .blur = is_stamped ? 0 : gpu.age});
+    }
   };
   for (const Reading& reading : readings) {
-    const double share = static_cast<double>(reading.raw) / 1e6;
-    if (reading.channel == gpu.contexts) {
-      process(reading.pid).has_context = true;
-    } else if (reading.channel == gpu.utilisation && reading.pid != 0) {
-      process(reading.pid).worked = share;
-    } else if (reading.channel == gpu.utilisation) {
-      snapshot.worked = share;
-    }
+    take(gpu.whole, reading, 0);
+    for (std::size_t i = 0; i < gpu.slices.size(); ++i) take(gpu.slices[i], reading, i);
   }
   gpu.activity.take(snapshot, owner_of_);
   const auto books = std::ranges::find(books_, gpu.device, [](const DeviceBooks& b) { return b.device().id; });
-  if (books != books_.end() && snapshot.worked) books->take_utilisation(*snapshot.worked);
+  if (books != books_.end() && !snapshot.told.empty()) books->take_utilisation(snapshot.told.back().share);
 }
 
 void Meter::note_cpu_time(Nanoseconds time, Nanoseconds cpu_time) {
@@ -257,14 +306,16 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
     packages = share_work(company_of(options_.run, context.tenants, window_start_, context.until.steady));
     cpu_times_.erase(cpu_times_.begin(), cpu_times_.end() - 1);
   }
+  std::map<std::string, Work> gpus;
+  for (GpuUse& gpu : gpus_) gpus[gpu.device] = gpu.activity.close();
+  note_first_gpu_work(gpus, delta);
   const std::int64_t minute = (start_.wall + (window_start_ - start_.steady)) / (60 * kSecond);
   const Surroundings around{.until = context.until.steady,
                             .minute = minute,
                             .run = options_.run,
                             .tenants = context.tenants,
-                            .agreed = context.agreed};
-  std::map<std::string, Work> gpus;
-  for (GpuUse& gpu : gpus_) gpus[gpu.device] = gpu.activity.close();
+                            .agreed = context.agreed,
+                            .phases = has_phases_ ? &phases_ : nullptr};
   for (DeviceBooks& books : books_) {
     const Work* gpu = gpu_work(books, gpus);
     if (const auto use = std::ranges::find(gpus_, books.device().id, &GpuUse::device);
@@ -275,11 +326,32 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
     add_gaps(books, delta);
   }
   delta.devices = records();
-  if (windows_++ % kWindowsPerQuantities == 0 || close == DeviceBooks::Close::end) {
-    for (DeviceRecord& record : delta.devices) record.quantities = gauges_.records(record.device.id);
+  const bool tells_all = windows_++ % kWindowsPerQuantities == 0 || close == DeviceBooks::Close::end;
+  for (DeviceRecord& record : delta.devices) {
+    if (tells_all) {
+      record.quantities = gauges_.records(record.device.id);
+    } else {
+      record.checks.clear();
+    }
   }
   window_start_ = context.until.steady;
   return delta;
+}
+
+// What precedes the first work on a GPU of a run that has any is the phase `startup`.
+void Meter::note_first_gpu_work(const std::map<std::string, Work>& gpus, RunDelta& into) {
+  if (has_phases_) return;
+  std::optional<Nanoseconds> first;
+  for (const auto& [device, work] : gpus) {
+    const auto piece = std::ranges::find_if(work, [](const Activity::Piece& p) { return p.is_told && p.ours > 0; });
+    if (piece != work.end()) first = std::min(first.value_or(piece->begin), piece->begin);
+  }
+  if (!first) return;
+  has_phases_ = true;
+  if (*first <= start_.steady) return;
+  phases_ = PhaseTimeline{{{start_.steady, *first, std::string{kStartup}}}};
+  for (DeviceBooks& books : books_) books.end_startup(*first, into);
+  into.phases = phases_.stats();
 }
 
 RunDelta Meter::close_window(const WindowContext& context) { return close(context, DeviceBooks::Close::window); }
@@ -321,7 +393,8 @@ std::map<std::string, Floor> Meter::learnt_floors() const {
 std::vector<Meter::Rebooking> Meter::rebookings() const {
   std::vector<Rebooking> all;
   for (const DeviceBooks& books : books_) {
-    if (books.wants_rebooking()) all.push_back({books.device().id, books.cpus().size(), books.floor().power});
+    if (books.wants_rebooking())
+      all.push_back({books.device().id, books.cpus().size(), !books.device().slices.empty(), books.floor().power});
   }
   return all;
 }

@@ -14,6 +14,7 @@
 #include "meter/device_books.h"
 #include "meter/election.h"
 #include "meter/gauges.h"
+#include "meter/sensor_clock.h"
 
 namespace everywatt {
 
@@ -69,6 +70,8 @@ class Meter {
   RunDelta finish(const WindowContext& context);
 
   [[nodiscard]] std::vector<DeviceRecord> records() const;
+  // The phases that the run was in as far as they are known.
+  [[nodiscard]] const PhaseTimeline& phases() const { return phases_; }
   [[nodiscard]] const Election& election() const { return election_; }
   // What each device's floor is taken for now: what to propose to the others of the host.
   [[nodiscard]] std::map<std::string, Power> floors() const;
@@ -78,6 +81,7 @@ class Meter {
   struct Rebooking {
     std::string device;
     std::size_t cpus = 0;
+    bool is_sliced = false;
     Power floor = {};
   };
   [[nodiscard]] std::vector<Rebooking> rebookings() const;
@@ -93,13 +97,23 @@ class Meter {
   struct GpuUse {
     std::string device;
     std::size_t source = 0;
-    std::optional<std::uint32_t> utilisation = {};  // channels
-    std::optional<std::uint32_t> contexts = {};
-    Nanoseconds age = 0;  // of what the utilisation shows, in the middle
+    struct Part {
+      std::optional<std::uint32_t> utilisation = {};  // channels
+      std::optional<std::uint32_t> contexts = {};
+    };
+    Part whole = {};
+    std::vector<Part> slices = {};  // of one that is cut
+    std::vector<Device::Slice> shares = {};
+    std::optional<std::uint32_t> performance_state = {};
+    Nanoseconds age = 0;  // of what the utilisation shows that has no stamp, in the middle
+    SensorClock clock = {};
+    bool is_awake = true;
     GpuActivity activity = {};
+    [[nodiscard]] bool is_told_by(const Reading& reading) const;
   };
   void add_books(std::span<const Inventory* const> inventories, const Elected& elected);
   void find_gpus(std::span<const Inventory* const> inventories);
+  GpuUse& use_of(const std::string& device, std::size_t source);
   void take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> readings);
   [[nodiscard]] const std::vector<Activity::Piece>* gpu_work(const DeviceBooks& books,
                                                              const std::map<std::string, Work>& gpus) const;
@@ -109,6 +123,7 @@ class Meter {
   [[nodiscard]] Nanoseconds cpu_time_at(Nanoseconds time) const;
   [[nodiscard]] Work work_of(const DeviceBooks& books, const std::vector<Work>& packages) const;
   [[nodiscard]] std::vector<unsigned> cpus_followed_by(const Device& device) const;
+  void note_first_gpu_work(const std::map<std::string, Work>& gpus, RunDelta& into);
   void add_gaps(DeviceBooks& books, RunDelta& into) const;
 
   MeterOptions options_;
@@ -118,6 +133,8 @@ class Meter {
   OwnerOf owner_of_ = [](std::int64_t) { return Owner::others; };
   std::vector<DeviceBooks> books_;
   Gauges gauges_;
+  PhaseTimeline phases_;
+  bool has_phases_ = false;
   std::uint64_t windows_ = 0;  // closed
   Instant start_;
   Nanoseconds window_start_ = 0;

@@ -17,17 +17,17 @@ std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTi
     const Nanoseconds to = series.worked[i].time;
     const bool known = series.worked[i].value >= 0;
     const std::int64_t worked_before = std::max<std::int64_t>(series.worked[i - 1].value, 0);
+    const IdleShare share{.ours = static_cast<std::uint64_t>(series.reserved[i].value),
+                          .unreserved = static_cast<std::uint64_t>(series.unreserved[i].value)};
     const Accounts accounts = book_for_run(
         {.energy = curve.between(from, to),
          .length = to - from,
          .cpus = series.cpus,
          .worked = known ? std::optional{series.worked[i].value - worked_before} : std::nullopt,
          .ours = series.ours[i].value - series.ours[i - 1].value,
-         .share = {.ours = static_cast<std::uint64_t>(series.reserved[i].value),
-                   .unreserved = static_cast<std::uint64_t>(series.unreserved[i].value)},
+         .share = share,
          .floor = series.floor[i].value >= 0 ? static_cast<double>(series.floor[i].value) * 1e-6 * watt : floor,
-         .wholly_reserved = series.device.starts_with("gpu:") && !known &&
-                            static_cast<std::uint64_t>(series.reserved[i].value) >= kWholeDevice});
+         .by_share = is_by_share(series.device.starts_with("gpu:"), series.is_sliced, known, share)});
     const std::int64_t minute = (started.wall + (from - started.steady)) / (60 * kSecond);
     std::ranges::move(entries_of(series.device, accounts, curve, from, to, phases, minute),
                       std::back_inserter(entries));

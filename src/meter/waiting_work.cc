@@ -28,7 +28,9 @@ Activity::Piece part_of(const Activity::Piece& piece, Nanoseconds from, Nanoseco
 void DeviceBooks::take_work(const Work& work, Nanoseconds until, Close close) {
   for (Activity::Piece piece : work) {
     if (is_gpu() && piece.begin < until_) piece = part_of(piece, until_, piece.end);
-    if (piece.end > piece.begin) pending_.push_back(piece);
+    if (piece.end <= piece.begin) continue;
+    if (gpu_floor_) gpu_floor_->take(piece);
+    pending_.push_back(piece);
   }
   if (!is_gpu() || close != Close::end || pending_.empty() || pending_.back().end >= until) return;
   const Activity::Piece& last = pending_.back();
@@ -69,7 +71,6 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
     }
     sum.worked += piece.worked;
     sum.ours += piece.ours;
-    learn_from(piece);
     hold(piece, piece.end - std::max(piece.begin, until_));
     ++whole;
   }

@@ -22,9 +22,14 @@ MicroJoules idle_energy(const Window& window, Nanoseconds worked) {
 }
 
 // Nobody can say how much work there was.
-Booking book_blind(const Window& window, std::size_t runs) {
-  Booking booking{.runs = std::vector<Booking::Part>(runs)};
-  (window.wholly_reserved && runs == 1 ? booking.runs[0].busy : booking.unattributed) = window.energy;
+Booking book_blind(const Window& window, std::span<const Use> runs) {
+  Booking booking{.runs = std::vector<Booking::Part>(runs.size())};
+  std::vector<std::uint64_t> weights;
+  for (const Use& use : runs) weights.push_back(window.by_share ? use.reserved : 0);
+  weights.push_back(window.by_share ? window.unreserved : kWholeDevice);
+  const auto parts = split(window.energy, weights);
+  for (std::size_t i = 0; i < runs.size(); ++i) booking.runs[i].busy = parts[i];
+  booking.unattributed = parts.back();
   return booking;
 }
 
@@ -53,7 +58,7 @@ Accounts Booking::seen_by(std::size_t run) const {
 
 Booking book(const Window& window, std::span<const Use> runs) {
   assert(window.energy >= 0);
-  if (!window.worked || window.capacity <= 0) return book_blind(window, runs.size());
+  if (!window.worked || window.capacity <= 0) return book_blind(window, runs);
 
   Nanoseconds ours = 0;
   for (const Use& use : runs) ours += use.busy;

@@ -39,7 +39,8 @@ struct Window {
   std::optional<Nanoseconds> worked = {};  // device time that anyone's work took; none: not known
   Power floor = {};                        // what the device draws when nobody works
   std::uint64_t unreserved = 0;            // weight of the idle share that no known run reserves
-  bool wholly_reserved = false;            // by the one run that is asked for
+  // Where `worked` is not known: what was drawn goes to the reservations, as work; else to nobody.
+  bool by_share = false;
 };
 
 // What each run gets; `other` and `unattributed` are seen from outside all of them.
@@ -63,7 +64,7 @@ Booking book(const Window& window, std::span<const Use> runs);
 struct Reservation {
   std::optional<std::vector<unsigned>> cpus = {};  // cpuset or affinity narrower than the machine
   std::optional<double> quota = {};  // CPUs' worth of time, spread over `cpus` (the device's where not set)
-  std::optional<std::vector<std::string>> gpus = {};  // as its variables name them: "0", "GPU-8a1c…"; none: not said
+  std::optional<std::vector<std::string>> gpus = {};  // "0", "GPU-8a1c…", "MIG-…", "/dev/nvidia0"; none: not said
   [[nodiscard]] bool is_explicit() const { return cpus || quota; }
 };
 

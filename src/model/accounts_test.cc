@@ -47,11 +47,17 @@ TEST(Accounts, ForeignWorkIsOther) {
   EXPECT_EQ(booking.other, 60'000'000);
 }
 
-TEST(Accounts, UnknownUtilisationIsBusyForWhoHoldsTheDeviceAlone) {
+TEST(Accounts, UnknownUtilisationIsNobodysUnlessReservationsDivideIt) {
   Window window{.energy = 7, .length = kOneSecond, .capacity = kOneSecond};
-  EXPECT_EQ(book(window, std::vector<Use>{{}}).unattributed, 7);
-  window.wholly_reserved = true;
-  EXPECT_EQ(book(window, std::vector<Use>{{}}).runs[0].busy, 7);
+  EXPECT_EQ(book(window, std::vector<Use>{{.reserved = kWholeDevice}}).unattributed, 7);
+  window.by_share = true;
+  EXPECT_EQ(book(window, std::vector<Use>{{.reserved = kWholeDevice}}).runs[0].busy, 7);
+  // Slices of a GPU: three sevenths ours, two another's, two nobody's.
+  window.unreserved = 2;
+  const Booking booking = book(window, std::vector<Use>{{.reserved = 3}, {.reserved = 2}});
+  EXPECT_EQ(booking.runs[0].busy, 3);
+  EXPECT_EQ(booking.runs[1].busy, 2);
+  EXPECT_EQ(booking.unattributed, 2);
 }
 
 TEST(Accounts, SumToMeasuredForEveryRunInRandomScenarios) {
@@ -84,7 +90,7 @@ TEST(Accounts, SumToMeasuredForEveryRunInRandomScenarios) {
     }
     ASSERT_EQ(sum, kWholeDevice);
     window.unreserved = weights.unreserved;
-    window.wholly_reserved = random() % 2;
+    window.by_share = random() % 2;
     const Booking booking = book(window, runs);
     MicroJoules total = booking.other + booking.unattributed;
     for (std::size_t i = 0; i < runs.size(); ++i) {

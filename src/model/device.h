@@ -45,6 +45,13 @@ struct Device {
   std::vector<unsigned> cpus = {};     // package: the logical CPUs on it
   bool includes_memory = false;        // package: its meter holds the memory's energy too (Grace)
   std::optional<unsigned> index = {};  // gpu: its place in the driver's order, by which variables name it
+  std::string node = {};               // gpu: its file, by which a device cgroup names it: "/dev/nvidia0"
+  // gpu: the instances that it is cut into (MIG), each with a fixed share of it, and the names of what runs in them.
+  struct Slice {
+    double share = 0;
+    std::vector<std::string> names = {};  // "MIG-…"
+  };
+  std::vector<Slice> slices = {};
 };
 
 // How a figure was obtained, best first.
@@ -57,9 +64,10 @@ enum class ChannelKind {
   power,      // watts now, or averaged over `window`
   busy_time,  // cumulative time that the device's CPUs worked for anyone; raw is nanoseconds summed over its CPUs
   model,      // no sensor: power follows from utilisation by `model`
-  // A GPU's, which has no cumulative account of its work; raw is millionths of the time since the last reading.
+  // A GPU's, which has no cumulative account of its work; raw is millionths of the time since the last reading, or, of
+  // one that is stamped, of the time before its stamp.
   utilisation,  // that it worked for anyone; with a pid: for that process
-  context,      // with a pid: the process holds a context there; raw is its memory in bytes
+  context,      // with a pid: the process holds a context there; raw is its memory in bytes; else raw is how many do
 };
 
 // Power as a function of utilisation, linear between points; the first point
@@ -93,8 +101,9 @@ struct Channel {
   Power offset = {};                        // added to what the sensor reads, by calibration; may be negative
   Power most = 0.0 * watt;                  // a power the device cannot exceed; 0: not known
   PowerModel model = {};
-  std::string provenance = {};  // model: the table or formula and its source, one sentence
-  int rank = 0;                 // among channels of equal method the lowest is elected
+  std::string provenance = {};            // model: the table or formula and its source, one sentence
+  int rank = 0;                           // among channels of equal method the lowest is elected
+  std::optional<std::size_t> slice = {};  // utilisation, context: of this one of the device's slices alone
 };
 
 // How a device fares in one respect, beside what it draws: a channel that is
@@ -133,8 +142,9 @@ struct Inventory {
 struct Reading {
   std::uint32_t channel = 0;  // index into the source's Inventory::channels, and from their end on into its quantities
   std::uint64_t raw = 0;
-  std::optional<Nanoseconds> stamped = {};  // the sensor's own time, where it gives one
-  std::int64_t pid = 0;                     // utilisation, context: of this process; 0: of the device as a whole
+  std::optional<Nanoseconds> stamped =
+      {};                // the sensor's own time: CLOCK_MONOTONIC; utilisation: any that runs like it
+  std::int64_t pid = 0;  // utilisation, context: of this process; 0: of the device as a whole
 };
 
 }  // namespace everywatt

@@ -88,6 +88,14 @@ struct QuantityRecord {
   bool operator==(const QuantityRecord&) const = default;
 };
 
+// How another sensor of a device compares with the one that supplies its energy.
+struct CrossCheck {
+  std::string sensor;
+  double ratio = 1;      // of its mean power to the elected sensor's
+  Nanoseconds over = 0;  // how long both were read
+  bool operator==(const CrossCheck&) const = default;
+};
+
 // What is known of one device within one run, beside its entries.
 struct DeviceRecord {
   Device device = {};
@@ -105,6 +113,7 @@ struct DeviceRecord {
   std::vector<std::string> flags = {};       // proxy:cpu-time, sensor-disagreement, counter-reset …
   std::optional<std::string> reason = {};    // why there is no figure
   std::vector<QuantityRecord> quantities = {};
+  std::vector<CrossCheck> checks = {};
 };
 
 // (device, phase path, account, minute) of one run. Entries of equal key add up.
@@ -175,7 +184,7 @@ struct SeriesPoint {
 
 // What happened to one run since the last append. Entries add to what is
 // there; devices and phases replace their earlier rows (a device without
-// quantities keeps those that are there); gaps and points follow the earlier ones.
+// quantities or checks keeps those that are there); gaps and points follow the earlier ones.
 struct RunDelta {
   std::vector<DeviceRecord> devices = {};
   std::vector<Entry> entries = {};

@@ -78,6 +78,10 @@ Json device_json(const DeviceBill& device) {
   out["flags"] = record.flags;
   out["reason"] = or_null(record.reason);
   put_quantities(out, record.quantities);
+  out["cross_checks"] = Json::array();
+  for (const CrossCheck& check : record.checks)
+    out["cross_checks"].push_back(
+        {{"sensor", check.sensor}, {"ratio", check.ratio}, {"over_seconds", static_cast<double>(check.over) / 1e9}});
   return out;
 }
 

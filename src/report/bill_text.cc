@@ -1,7 +1,9 @@
 #include "report/bill_text.h"
 
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -13,6 +15,7 @@ namespace {
 
 constexpr double kMuchIdle = 0.4;  // of the charge: worth a word
 constexpr double kPoorCoverage = 0.98;
+constexpr double kAgreement = 0.05;
 constexpr double kMuchHeldBack = 0.01;  // of the time
 constexpr std::size_t kMostGaps = 3;
 constexpr std::size_t kMostPhases = 12;
@@ -168,6 +171,30 @@ std::string provenance(const Bill& bill) {
   return line("source", show_percent(measured) + " measured by sensors, " + show_percent(1 - measured) + " modelled");
 }
 
+// Sensors that were read beside those that supply the figures, each pair of families once.
+std::string checks(const Bill& bill) {
+  struct Agreement {
+    double worst = 0;
+    std::size_t devices = 0;
+  };
+  std::map<std::pair<std::string, std::string>, Agreement> pairs;
+  for (const DeviceBill& device : bill.devices) {
+    for (const CrossCheck& check : device.record.checks) {
+      Agreement& pair = pairs[{device.record.sensor, check.sensor}];
+      pair.worst = std::max(pair.worst, std::abs(check.ratio - 1));
+      ++pair.devices;
+    }
+  }
+  std::string text;
+  for (const auto& [sensors, pair] : pairs) {
+    text += (text.empty() ? "" : "; ") + sensors.first +
+            (pair.worst <= kAgreement ? " agrees with " + sensors.second + " within "
+                                      : " and " + sensors.second + " differ by up to ") +
+            show_percent(pair.worst) + (pair.devices > 1 ? " on " + std::to_string(pair.devices) + " devices" : "");
+  }
+  return text.empty() ? "" : line("checked", text);
+}
+
 std::string gaps(const Bill& bill, const Style& style) {
   std::string out;
   for (std::size_t i = 0; i < bill.gaps.size() && i < kMostGaps; ++i) {
@@ -258,8 +285,9 @@ std::string kept_text(const std::string& place, const std::string& run, const St
 }
 
 std::string bill_text(const Bill& bill, const Style& style) {
-  return title(bill, style) + charge(bill, style) + provenance(bill) + boundary(bill) + facility(bill) + nesting(bill) +
-         device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) + clocks(bill) + advice(bill);
+  return title(bill, style) + charge(bill, style) + provenance(bill) + checks(bill) + boundary(bill) + facility(bill) +
+         nesting(bill) + device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) + clocks(bill) +
+         advice(bill);
 }
 
 }  // namespace everywatt

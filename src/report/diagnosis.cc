@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -11,6 +12,8 @@
 
 namespace everywatt {
 namespace {
+
+constexpr double kAgreement = 0.05;
 
 std::string painted(const Diagnosis::Source& source, const Style& style) {
   const std::string state = pad_right(source.state, 8);
@@ -73,6 +76,21 @@ std::string fares(const std::vector<QuantityChannel>& quantities) {
   return text;
 }
 
+// What earlier runs know of it.
+std::string known(const Diagnosis::Elected& elected) {
+  std::string text;
+  for (const CrossCheck& check : elected.checks) {
+    const double off = std::abs(check.ratio - 1);
+    text += (text.empty() ? "in the last run it " : ", ") +
+            std::string{off <= kAgreement ? "agreed with " : "differed from "} + check.sensor +
+            (off <= kAgreement ? " within " : " by ") + show_percent(off);
+  }
+  if (elected.floor_watts)
+    text += (text.empty() ? "" : "; ") + std::string{"draws "} + show_watts(*elected.floor_watts) +
+            " when nobody works (" + elected.floor_method + ")";
+  return text;
+}
+
 }  // namespace
 
 std::string diagnosis_text(const Diagnosis& diagnosis, const Style& style) {
@@ -86,6 +104,7 @@ std::string diagnosis_text(const Diagnosis& diagnosis, const Style& style) {
                              (elected.counted ? "" : "  (listed, not added)");
     out += (elected.counted ? line : style.faint(line)) + "\n";
     if (!elected.channel.provenance.empty()) out += paragraph(24, "", elected.channel.provenance);
+    if (const std::string text = known(elected); !text.empty()) out += paragraph(24, "", text);
     if (!elected.quantities.empty()) out += paragraph(24, "", fares(elected.quantities));
   }
   if (!diagnosis.excluded.empty()) out += "\n" + style.faint("  left out") + "\n";
@@ -119,6 +138,14 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
     }
     return std::pair{read, reasons};
   };
+  const auto checks_of = [](const Diagnosis::Elected& elected) {
+    Json checks = Json::array();
+    for (const CrossCheck& check : elected.checks) {
+      checks.push_back(
+          {{"sensor", check.sensor}, {"ratio", check.ratio}, {"over_seconds", static_cast<double>(check.over) / 1e9}});
+    }
+    return checks;
+  };
   for (const auto& elected : diagnosis.devices) {
     const Channel& channel = elected.channel;
     const auto [quantities, quantity_reasons] = quantities_of(elected);
@@ -137,6 +164,7 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
                        {"others", elected.others},
                        {"floor_watts", elected.floor_watts ? Json(*elected.floor_watts) : Json(nullptr)},
                        {"floor_method", elected.floor_method.empty() ? Json(nullptr) : Json(elected.floor_method)},
+                       {"cross_checks", checks_of(elected)},
                        {"quantities", quantities},
                        {"quantity_reasons", quantity_reasons}});
   }

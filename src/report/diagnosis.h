@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/device.h"
+#include "model/run.h"
 #include "report/style.h"
 
 namespace everywatt {
@@ -24,6 +25,7 @@ struct Diagnosis {
     std::optional<double> floor_watts = {};
     std::string floor_method = {};
     std::vector<QuantityChannel> quantities = {};
+    std::vector<CrossCheck> checks = {};  // of the last run that read other sensors beside it
   };
   struct Excluded {
     std::string what;

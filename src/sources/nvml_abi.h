@@ -141,7 +141,7 @@ static_assert(sizeof(ProcessUtilization) == 32 && offsetof(ProcessUtilization, t
 
 // nvmlDeviceGetSamples
 struct Sample {
-  std::uint64_t timestamp;  // µs since 1970
+  std::uint64_t timestamp;  // µs of the driver's clock: since 1970, or since the machine's start
   Value value;
 };
 static_assert(sizeof(Sample) == 16);
@@ -254,6 +254,7 @@ constexpr std::uint64_t kReasonPowerBrake = 0x80;
   FUNCTION(mps_processes, "nvmlDeviceGetMPSComputeRunningProcesses_v3", Return(Device, std::uint32_t*, ProcessInfo*))  \
   FUNCTION(process_utilization, "nvmlDeviceGetProcessUtilization",                                                     \
            Return(Device, ProcessUtilization*, std::uint32_t*, std::uint64_t))                                         \
+  FUNCTION(process_name, "nvmlSystemGetProcessName", Return(std::uint32_t, char*, std::uint32_t))                      \
   FUNCTION(clock, "nvmlDeviceGetClockInfo", Return(Device, Clock, std::uint32_t*))                                     \
   FUNCTION(clock_reasons, "nvmlDeviceGetCurrentClocksEventReasons", Return(Device, std::uint64_t*))                    \
   FUNCTION(temperature, "nvmlDeviceGetTemperature", Return(Device, std::uint32_t, std::uint32_t*))                     \

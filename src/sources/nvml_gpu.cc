@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <span>
 
 #include "base/text.h"
@@ -16,10 +15,6 @@ namespace {
 // boards), evenly: 5 / √3; where three quarters of the time are not seen, more.
 constexpr double kBoardError = 0.03;
 constexpr double kPartTimeError = 0.04;
-// "between 1 second and 1/6 second, depending on the product" (NVML reference, nvmlUtilization_t); where it was
-// looked at, a sixth.
-constexpr Nanoseconds kUtilisationPeriod = kSecond / 6;
-constexpr std::size_t kUsualProcesses = 16;                   // on one GPU; more are asked for once more
 constexpr double kHeadroomOverLimit = 1.5;                    // transients exceed the enforced limit for milliseconds
 constexpr Scale kMilli{.numerator = 1000, .denominator = 1};  // mJ and mW
 
@@ -68,6 +63,9 @@ Gpu::Gpu(std::shared_ptr<Library> library, Device device, std::uint32_t index, c
   std::uint32_t limit = 0;
   if (is_there(call_if_there(library_->call.power_limit, device_, &limit))) limit_watts_ = limit / 1e3;
   inventory_.devices.push_back({.id = "gpu:" + uuid_, .kind = DeviceKind::gpu, .model = name_, .index = index});
+  std::uint32_t minor = 0;
+  if (is_there(call_if_there(library_->call.minor_number, device_, &minor)))
+    inventory_.devices.back().node = fmt::format("/dev/nvidia{}", minor);
   inventory_.facts["nvidia_driver"] = driver.version;
   inventory_.facts["cuda"] = driver.cuda;
   find_channels(driver);
@@ -90,32 +88,18 @@ Return Gpu::field_status(Field field, Scope scope) const {
 
 void Gpu::find_channels(const Driver& driver) {
   const std::string& device = inventory_.devices.front().id;
-  add_counter(Scope::gpu, device);
+  add_counter(Scope::gpu, device, driver);
   add_power(PowerCall::instant, Scope::gpu, device, driver);
   add_power(PowerCall::average, Scope::gpu, device, driver);
   const bool has_power_field = std::ranges::any_of(
       inventory_.channels, [](const Channel& channel) { return channel.kind == ChannelKind::power; });
   if (!has_power_field) add_power(PowerCall::usage, Scope::gpu, device, driver);
-  Utilization utilisation{};
-  const Return status = call_if_there(library_->call.utilization, device_, &utilisation);
-  if (is_there(status)) {
-    utilisation_ = add_channel({.device = device,
-                                .kind = ChannelKind::utilisation,
-                                .sensor = "nvml-utilisation",
-                                .period = kUtilisationPeriod,
-                                .window = kUtilisationPeriod});
-  } else {
-    leave_out("utilisation", status);
-  }
-  if (const Return processes = process_status(); is_there(processes)) {
-    contexts_ = add_channel({.device = device, .kind = ChannelKind::context, .sensor = "nvml-processes"});
-  } else {
-    leave_out("processes", processes);
-  }
+  work_.emplace(library_, device_, inventory_);
   add_module(driver);
+  add_memory(driver);
 }
 
-void Gpu::add_counter(Scope scope, const std::string& device) {
+void Gpu::add_counter(Scope scope, const std::string& device, const Driver& driver) {
   Return status = field_status(Field::energy, scope);
   Field field = Field::energy;
   if (!is_there(status) && scope == Scope::gpu) {
@@ -141,8 +125,8 @@ void Gpu::add_counter(Scope scope, const std::string& device) {
                    .period = period,
                    .systematic = kBoardError,
                    .most = kHeadroomOverLimit * limit_watts_ * watt,
-                   .provenance = fmt::format("energy since the driver was loaded, renewed every {} ms; {}",
-                                             period / kMillisecond, name_of(architecture_))});
+                   .provenance = fmt::format("energy since the driver was loaded, renewed every {} ms on {}, driver {}",
+                                             period / kMillisecond, name_of(architecture_), driver.version)});
   if (by_call) {
     counter_call_ = channel;
   } else {
@@ -194,9 +178,21 @@ void Gpu::add_module(const Driver& driver) {
   const std::string module = "module:" + uuid_;
   inventory_.devices.push_back({.id = module, .kind = DeviceKind::module, .model = name_ + " module (CPU and GPU)"});
   inventory_.devices.front().parent = module;
-  add_counter(Scope::module, module);
+  add_counter(Scope::module, module, driver);
   add_power(PowerCall::instant, Scope::module, module, driver);
   add_power(PowerCall::average, Scope::module, module, driver);
+}
+
+// What the GPU's own memory draws is part of what the GPU does.
+void Gpu::add_memory(const Driver& driver) {
+  const auto answers = [&](Field field) { return is_there(field_status(field, Scope::memory)); };
+  if (!answers(Field::energy) && !answers(Field::power_instant) && !answers(Field::power_average)) return;
+  const std::string& gpu = inventory_.devices.front().id;
+  const std::string memory = "memory:" + uuid_;
+  inventory_.devices.push_back({.id = memory, .kind = DeviceKind::memory, .model = name_ + " memory", .parent = gpu});
+  add_counter(Scope::memory, memory, driver);
+  add_power(PowerCall::instant, Scope::memory, memory, driver);
+  add_power(PowerCall::average, Scope::memory, memory, driver);
 }
 
 Result<void> Gpu::sample(std::vector<Reading>& out) {
@@ -210,9 +206,9 @@ Result<void> Gpu::sample_quickly(std::vector<Reading>& out) { return sample_with
 
 Result<void> Gpu::sample_with(With with, std::vector<Reading>& out) {
   Return worst = sample_fields(with, out);
-  for (const auto part : {&Gpu::sample_calls, &Gpu::sample_activity}) {
-    if (const Return status = (this->*part)(out); status != Return::success) worst = status;
-  }
+  const auto note = [&](Return status) { worst = is_there(status) ? worst : status; };
+  note(sample_calls(out));
+  if (with == With::quantities) note(work_->sample(device_, quantities_->is_round(), out));
   if (worst == Return::success) return {};
   look_up_again(worst);
   return fail(Errc::io, fmt::format("gpu:{}: {}", uuid_, words_of(worst)));
@@ -254,82 +250,6 @@ Return Gpu::sample_calls(std::vector<Reading>& out) {
     if (power > 0) out.push_back({.channel = *power_call_, .raw = power});
   }
   return Return::success;
-}
-
-Return Gpu::sample_activity(std::vector<Reading>& out) {
-  if (utilisation_) {
-    Utilization utilisation{};
-    if (const Return status = library_->call.utilization(device_, &utilisation); !is_there(status)) return status;
-    out.push_back({.channel = *utilisation_, .raw = std::uint64_t{utilisation.gpu} * 10'000});
-    sample_processes(out);
-  }
-  sample_contexts(out);
-  return Return::success;
-}
-
-// The mean of what each process was sampled with since the last reading.
-void Gpu::sample_processes(std::vector<Reading>& out) {
-  Return status = Return::insufficient_size;
-  std::uint32_t count = 0;
-  for (int attempt = 0; attempt < 2 && status == Return::insufficient_size; ++attempt) {
-    process_samples_.resize(std::max<std::size_t>({process_samples_.size(), count, kUsualProcesses}));
-    count = static_cast<std::uint32_t>(process_samples_.size());
-    status = call_if_there(library_->call.process_utilization, device_, process_samples_.data(), &count,
-                           last_process_sample_);
-  }
-  if (!is_there(status)) return;
-  const std::span samples{process_samples_.data(), std::min<std::size_t>(count, process_samples_.size())};
-  struct Mean {
-    std::uint64_t sum = 0;
-    std::uint64_t samples = 0;
-  };
-  std::map<std::uint32_t, Mean> means;
-  for (const ProcessUtilization& sample : samples) {
-    if (sample.pid == 0 || sample.timestamp <= last_process_sample_) continue;
-    means[sample.pid].sum += sample.sm;
-    means[sample.pid].samples += 1;
-  }
-  for (const ProcessUtilization& sample : samples)
-    last_process_sample_ = std::max(last_process_sample_, sample.timestamp);
-  for (const auto& [pid, mean] : means)
-    out.push_back({.channel = *utilisation_, .raw = mean.sum * 10'000 / mean.samples, .pid = pid});
-}
-
-// Whether any list of processes is to be had.
-Return Gpu::process_status() const {
-  std::uint32_t count = 0;
-  const Return status =
-      call_if_there(library_->call.compute_processes, device_, &count, static_cast<ProcessInfo*>(nullptr));
-  return status == Return::insufficient_size ? Return::success : status;
-}
-
-// Compute contexts come and go with a job's processes; of graphics and of MPS it is asked with every round.
-void Gpu::sample_contexts(std::vector<Reading>& out) {
-  if (!contexts_) return;
-  add_contexts(library_->call.compute_processes, out);
-  if (quantities_->is_round()) {
-    other_contexts_.clear();
-    add_contexts(library_->call.graphics_processes, other_contexts_);
-    add_contexts(library_->call.mps_processes, other_contexts_);
-  }
-  out.insert(out.end(), other_contexts_.begin(), other_contexts_.end());
-}
-
-void Gpu::add_contexts(ProcessList list, std::vector<Reading>& out) {
-  if (!list) return;
-  std::uint32_t count = static_cast<std::uint32_t>(std::max<std::size_t>(processes_.size(), kUsualProcesses));
-  Return status = Return::insufficient_size;
-  for (int attempt = 0; attempt < 3 && status == Return::insufficient_size; ++attempt) {
-    processes_.resize(std::max<std::size_t>(count, processes_.size()));
-    count = static_cast<std::uint32_t>(processes_.size());
-    status = list(device_, &count, processes_.data());
-    count += status == Return::insufficient_size ? 4 : 0;  // some may come meanwhile
-  }
-  if (!is_there(status)) return;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint64_t memory = processes_[i].memory == kNotAvailable ? 0 : processes_[i].memory;
-    out.push_back({.channel = *contexts_, .raw = memory, .pid = processes_[i].pid});
-  }
 }
 
 // A driver that was loaded anew wants to be started again; a GPU that was away has another handle.

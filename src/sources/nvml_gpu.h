@@ -1,6 +1,6 @@
 // One NVIDIA GPU as a source: its energy counter, its power, how much it worked
-// and for whom, and how it fared (nvml_quantities.h). What the driver or the board lacks is left out quantity by
-// quantity, each with its reason. A GPU that is lost or whose driver was loaded
+// and for whom (nvml_work.h), and how it fared (nvml_quantities.h). What the driver or the board lacks is left out
+// quantity by quantity, each with its reason. A GPU that is lost or whose driver was loaded
 // anew is looked up again under its UUID at every reading until it is back.
 #pragma once
 #include <memory>
@@ -10,6 +10,7 @@
 #include "sources/nvml_library.h"
 #include "sources/nvml_meaning.h"
 #include "sources/nvml_quantities.h"
+#include "sources/nvml_work.h"
 #include "sources/source.h"
 
 namespace everywatt::nvml {
@@ -45,11 +46,11 @@ class Gpu final : public Source {
 
   Gpu(std::shared_ptr<Library> library, Device device, std::uint32_t index, const Driver& driver);
   void find_channels(const Driver& driver);
-  void add_counter(Scope scope, const std::string& device);
+  void add_counter(Scope scope, const std::string& device, const Driver& driver);
   void add_power(PowerCall call, Scope scope, const std::string& device, const Driver& driver);
   void add_module(const Driver& driver);
+  void add_memory(const Driver& driver);
   std::uint32_t add_channel(Channel channel);
-  [[nodiscard]] Return process_status() const;
   void leave_out(std::string_view what, Return status);
   [[nodiscard]] Return field_status(Field field, Scope scope) const;
 
@@ -58,11 +59,6 @@ class Gpu final : public Source {
   Result<void> sample_with(With with, std::vector<Reading>& out);
   Return sample_fields(With with, std::vector<Reading>& out);
   Return sample_calls(std::vector<Reading>& out);
-  Return sample_activity(std::vector<Reading>& out);
-  void sample_processes(std::vector<Reading>& out);
-  using ProcessList = Return (*)(Device, std::uint32_t*, ProcessInfo*);
-  void sample_contexts(std::vector<Reading>& out);
-  void add_contexts(ProcessList list, std::vector<Reading>& out);
   void look_up_again(Return status);
 
   std::shared_ptr<Library> library_;
@@ -76,13 +72,8 @@ class Gpu final : public Source {
   std::vector<FieldValue> values_;
   std::optional<std::uint32_t> counter_call_;  // channel of nvmlDeviceGetTotalEnergyConsumption
   std::optional<std::uint32_t> power_call_;    // channel of nvmlDeviceGetPowerUsage
-  std::optional<std::uint32_t> utilisation_;
-  std::optional<std::uint32_t> contexts_;  // none: nobody may say who uses the GPU
-  std::uint64_t last_process_sample_ = 0;  // µs since 1970
-  std::vector<ProcessUtilization> process_samples_;
-  std::vector<ProcessInfo> processes_;
-  std::vector<Reading> other_contexts_;   // of graphics and of MPS, as of the last round
-  std::optional<Quantities> quantities_;  // always there once it is open
+  std::optional<Work> work_;                   // always there once it is open
+  std::optional<Quantities> quantities_;       // likewise
 };
 
 }  // namespace everywatt::nvml

@@ -136,20 +136,15 @@ constexpr ReasonWay kReasons[] = {
     {"held_back_power_brake", has<kReasonPowerBrake>},
 };
 
-struct MetricWay {
-  const char* quantity;
-  Gpm metric;
+constexpr std::array kMetrics = {
+    Gpm::graphics_utilisation, Gpm::sm_utilisation,   Gpm::sm_occupancy,     Gpm::tensor_utilisation,
+    Gpm::memory_bandwidth,     Gpm::fp64_utilisation, Gpm::fp32_utilisation, Gpm::fp16_utilisation,
 };
-constexpr std::array<MetricWay, 8> kMetrics = {{
-    {"graphics_utilisation", Gpm::graphics_utilisation},
-    {"sm_utilisation", Gpm::sm_utilisation},
-    {"sm_occupancy", Gpm::sm_occupancy},
-    {"tensor_utilisation", Gpm::tensor_utilisation},
-    {"memory_bandwidth_utilisation", Gpm::memory_bandwidth},
-    {"fp64_utilisation", Gpm::fp64_utilisation},
-    {"fp32_utilisation", Gpm::fp32_utilisation},
-    {"fp16_utilisation", Gpm::fp16_utilisation},
-}};
+static_assert(kMetrics.size() <= PerformanceMonitor::kMostMetrics);
+constexpr std::array<const char*, kMetrics.size()> kMetricNames = {
+    "graphics_utilisation",         "sm_utilisation",   "sm_occupancy",     "tensor_utilisation",
+    "memory_bandwidth_utilisation", "fp64_utilisation", "fp32_utilisation", "fp16_utilisation",
+};
 
 std::string in_words(Return status) {
   const bool has_not = status == Return::not_supported || status == Return::function_not_found ||
@@ -214,60 +209,6 @@ Return read_field(const Functions& call, Device device, Field field, std::uint32
   return status == Return::success ? value.status : status;
 }
 
-std::optional<PerformanceMonitor> PerformanceMonitor::open(const std::shared_ptr<Library>& library, Device device,
-                                                           Return& status) {
-  const Functions& call = library->call;
-  GpmSupport support{.supported = 0};
-  status = call_if_there(call.gpm_support, device, &support);
-  if (status == Return::success && support.supported == 0) status = Return::not_supported;
-  if (status == Return::success &&
-      !(call.gpm_sample_alloc && call.gpm_sample_free && call.gpm_sample && call.gpm_metrics))
-    status = Return::function_not_found;
-  if (status != Return::success) return std::nullopt;
-  const auto allocate = [&] {
-    GpmSample sample = nullptr;
-    if (status == Return::success) status = call.gpm_sample_alloc(&sample);
-    return Sample{sample, call.gpm_sample_free};
-  };
-  Sample first = allocate();
-  Sample second = allocate();
-  // Who may not look learns it here.
-  if (status == Return::success) status = call.gpm_sample(device, first.get());
-  if (status != Return::success) return std::nullopt;
-  return PerformanceMonitor{library, std::move(first), std::move(second)};
-}
-
-void PerformanceMonitor::add_channels(Inventory& inventory) {
-  for (const MetricWay& way : kMetrics) {
-    channels_.push_back(add(inventory, {.kind = QuantityKind::share, .name = way.quantity, .scale = kMillionths}));
-  }
-}
-
-void PerformanceMonitor::sample(Device device, std::vector<Reading>& out) {
-  if (library_->call.gpm_sample(device, next_.get()) != Return::success) {
-    taken_of_.reset();
-    return;
-  }
-  if (taken_of_ == device) compare(out);
-  std::swap(last_, next_);
-  taken_of_ = device;
-}
-
-void PerformanceMonitor::compare(std::vector<Reading>& out) const {
-  GpmMetrics<kMetrics.size()> request{};
-  request.first = last_.get();
-  request.second = next_.get();
-  for (std::size_t i = 0; i < kMetrics.size(); ++i)
-    request.metrics[i].metric = static_cast<std::uint32_t>(kMetrics[i].metric);
-  if (library_->call.gpm_metrics(&request) != Return::success) return;
-  for (std::size_t i = 0; i < kMetrics.size(); ++i) {
-    const GpmMetric& metric = request.metrics[i];
-    if (metric.status != Return::success || !std::isfinite(metric.value)) continue;
-    const double percent = std::clamp(metric.value, 0.0, 100.0);
-    out.push_back({.channel = channels_[i], .raw = static_cast<std::uint64_t>(std::llround(percent * 1e4))});
-  }
-}
-
 Quantities::Quantities(std::shared_ptr<Library> library, Device device, std::uint32_t index, Inventory& inventory)
     : library_{std::move(library)}, stagger_{static_cast<int>(index % kReadingsPerRound)} {
   find_calls(device, inventory);
@@ -320,9 +261,14 @@ void Quantities::find_reasons(Device device, Inventory& inventory) {
 
 void Quantities::find_performance(Device device, Inventory& inventory) {
   Return status = Return::success;
-  performance_ = PerformanceMonitor::open(library_, device, status);
-  if (performance_) return performance_->add_channels(inventory);
-  for (const MetricWay& way : kMetrics) leave_out(inventory, way.quantity, "", status);
+  performance_ = PerformanceMonitor::open(library_, device, std::nullopt, status);
+  for (const char* name : kMetricNames) {
+    if (performance_) {
+      metrics_.push_back(add(inventory, {.kind = QuantityKind::share, .name = name, .scale = kMillionths}));
+    } else {
+      leave_out(inventory, name, "", status);
+    }
+  }
 }
 
 void Quantities::begin_reading() {
@@ -362,7 +308,16 @@ void Quantities::sample(Device device, std::vector<Reading>& out) {
     for (const ReasonChannel& channel : reasons_)
       out.push_back({.channel = channel.channel, .raw = channel.holds(mask) ? 1u : 0u});
   }
-  if (performance_) performance_->sample(device, out);
+  sample_performance(device, out);
+}
+
+void Quantities::sample_performance(Device device, std::vector<Reading>& out) {
+  if (!performance_) return;
+  const auto shares = performance_->look(device, kMetrics);
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    if (shares[i])
+      out.push_back({.channel = metrics_[i], .raw = static_cast<std::uint64_t>(std::llround(*shares[i] * 1e6))});
+  }
 }
 
 }  // namespace everywatt::nvml

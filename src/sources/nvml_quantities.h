@@ -8,10 +8,9 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
-#include "sources/nvml_library.h"
+#include "sources/nvml_performance.h"
 #include "sources/source.h"
 
 namespace everywatt::nvml {
@@ -21,30 +20,6 @@ std::uint64_t whole(const FieldValue& value);
 
 // What a field says when it is asked for alone: `value` is filled where it succeeds.
 Return read_field(const Functions& call, Device device, Field field, std::uint32_t scope, FieldValue& value);
-
-// Means of performance counters between two looks (Hopper and newer).
-class PerformanceMonitor {
- public:
-  // None: `status` says why.
-  static std::optional<PerformanceMonitor> open(const std::shared_ptr<Library>& library, Device device, Return& status);
-
-  // One for each metric.
-  void add_channels(Inventory& inventory);
-  // Since the last call; the first one, and the first after a failure, gives nothing.
-  void sample(Device device, std::vector<Reading>& out);
-
- private:
-  using Sample = std::unique_ptr<OpaqueGpmSample, Return (*)(GpmSample)>;
-  PerformanceMonitor(std::shared_ptr<Library> library, Sample last, Sample next)
-      : library_{std::move(library)}, last_{std::move(last)}, next_{std::move(next)} {}
-  void compare(std::vector<Reading>& out) const;
-
-  std::shared_ptr<Library> library_;
-  Sample last_;
-  Sample next_;
-  std::optional<Device> taken_of_;  // what `last_` holds is of this handle; none: it holds nothing
-  std::vector<std::uint32_t> channels_;
-};
 
 class Quantities {
  public:
@@ -81,6 +56,7 @@ class Quantities {
   void find_calls(Device device, Inventory& inventory);
   void find_reasons(Device device, Inventory& inventory);
   void find_performance(Device device, Inventory& inventory);
+  void sample_performance(Device device, std::vector<Reading>& out);
 
   std::shared_ptr<Library> library_;
   std::vector<FieldChannel> counts_;  // that go round: with every reading
@@ -88,8 +64,9 @@ class Quantities {
   std::vector<CallChannel> calls_;
   std::vector<ReasonChannel> reasons_;
   std::optional<PerformanceMonitor> performance_;
-  int until_round_ = 0;  // readings
-  int stagger_;          // readings by which the second round comes later, so that not all GPUs have theirs at once
+  std::vector<std::uint32_t> metrics_;  // channels of what it tells
+  int until_round_ = 0;                 // readings
+  int stagger_;  // readings by which the second round comes later, so that not all GPUs have theirs at once
   bool is_round_ = false;
 };
 

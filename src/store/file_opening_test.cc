@@ -165,14 +165,15 @@ void make_first_version(const std::filesystem::path& path) {
     must(store->commit());
   }
   Connection db = must(Connection::open(path, Connection::Access::read_write));
-  must(db.execute("DROP TABLE quantity; PRAGMA user_version = 1; PRAGMA journal_mode = DELETE"));
+  must(
+      db.execute("DROP TABLE quantity; DROP TABLE cross_check; PRAGMA user_version = 1; PRAGMA journal_mode = DELETE"));
 }
 
 TEST(Versions, ALedgerFromBeforeQuantitiesGetsTheirTable) {
   testing::StorePlaceFixture place;
   make_first_version(place.path());
   const auto store = must(place.open());
-  EXPECT_EQ(version_of(place.path()), 2);
+  EXPECT_EQ(version_of(place.path()), 3);
   EXPECT_TRUE(must(store->read("r1")).devices.at(0).quantities.empty());
   DeviceRecord gpu = device_named("gpu:0");
   gpu.quantities = {{.name = "temperature", .unit = "celsius", .mean = 41}};
@@ -211,7 +212,7 @@ TEST(Versions, ANewerFileIsRefusedInOneLineAndLeftAlone) {
   const auto store = place.open();
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, Errc::io);
-  EXPECT_THAT(store.error().what, HasSubstr("newer everywatt (format 99, this one knows 2)"));
+  EXPECT_THAT(store.error().what, HasSubstr("newer everywatt (format 99, this one knows 3)"));
   EXPECT_EQ(store.error().what.find('\n'), std::string::npos);
   EXPECT_EQ(version_of(place.path()), 99);
   EXPECT_TRUE(set_aside_in(place.folder()).empty());

@@ -143,6 +143,20 @@ Result<void> read_quantities(Connection& db, std::int64_t run, RunRecord& record
   });
 }
 
+Result<void> read_checks(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query, db.query("SELECT text, sensor, ratio, over_ns FROM cross_check AS c "
+                            "JOIN name AS d ON d.run = c.run AND d.number = c.device "
+                            "WHERE c.run = ? ORDER BY device, sensor",
+                            run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    const auto device = std::ranges::find(record.devices, row.view(0),
+                                          [](const DeviceRecord& d) -> std::string_view { return d.device.id; });
+    if (device == record.devices.end()) return {};
+    device->checks.push_back({.sensor = row.text(1), .ratio = row.maybe_real(2).value_or(1), .over = row.i64(3)});
+    return {};
+  });
+}
+
 Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
                               "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
@@ -155,6 +169,7 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
     return {};
   }));
   CHECK(read_quantities(db, run, record));
+  CHECK(read_checks(db, run, record));
   CHECK(read_entries(db, run, record));
   TRY(Query phases, db.query("SELECT text, count, duration_ns FROM phase "
                              "JOIN name ON name.run = phase.run AND number = name WHERE phase.run = ? ORDER BY name",

@@ -41,6 +41,15 @@ Result<void> put_quantities(Connection& db, NameNumbers& names, std::int64_t run
   return {};
 }
 
+Result<void> put_checks(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
+  TRY(const std::int64_t device, names.number(db, run, record.device.id));
+  for (const CrossCheck& check : record.checks) {
+    CHECK(db.run("INSERT OR REPLACE INTO cross_check (run, device, sensor, ratio, over_ns) VALUES (?, ?, ?, ?, ?)", run,
+                 device, check.sensor, check.ratio, check.over));
+  }
+  return {};
+}
+
 // With the same values in the same places.
 struct RunStatements {
   std::string update, insert;
@@ -134,6 +143,7 @@ Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run,
   for (const DeviceRecord& record : pending.devices) {
     CHECK(put_device(db, names, run, record));
     CHECK(put_quantities(db, names, run, record));
+    CHECK(put_checks(db, names, run, record));
   }
   if (pending.clears_entries) {
     CHECK(db.run("DELETE FROM entry WHERE run = ?", run));

@@ -165,7 +165,18 @@ CREATE TABLE quantity (
 ) WITHOUT ROWID;
 )";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2};
+constexpr const char* kVersion3 = R"(
+CREATE TABLE cross_check (
+  run INTEGER NOT NULL,
+  device INTEGER NOT NULL,
+  sensor TEXT NOT NULL,
+  ratio REAL NOT NULL,
+  over_ns INTEGER NOT NULL,
+  PRIMARY KEY (run, device, sensor)
+) WITHOUT ROWID;
+)";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
 
 Result<void> refuse_foreign(Connection& db) {
   TRY(const auto id, db.number("PRAGMA application_id"));

@@ -109,6 +109,7 @@ TEST_P(AnyStore, GivesBackEveryFactOfADevice) {
   full.reserved_time = 5;
   full.utilisation_known = false;
   full.flags = {"pids-not-visible"};
+  full.checks = {{.sensor = "nvml-average", .ratio = 1.012, .over = 60 * kSecond}};
   DeviceRecord bare{.device = {.id = "dram:0", .kind = DeviceKind::dram}};
   bare.reason = "no sensor";
   const auto store = open();
@@ -128,6 +129,7 @@ TEST_P(AnyStore, GivesBackEveryFactOfADevice) {
             std::tie(full.counted, full.method, full.sensor, full.correlation, full.measured, full.uncertainty_random,
                      full.uncertainty_systematic, full.observed, full.busy_time, full.reserved_time,
                      full.utilisation_known, full.flags));
+  EXPECT_EQ(d.checks, full.checks);
   EXPECT_EQ(d.reason, std::nullopt);
   EXPECT_EQ(devices[1].measured, std::nullopt);
   EXPECT_EQ(devices[1].method, std::nullopt);

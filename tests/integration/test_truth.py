@@ -7,8 +7,8 @@ from test_lab import SCENARIOS
 
 KNOWN = {scenario.stem: scenario for scenario in SCENARIOS}
 # Those in which something is measured from the first second to the last.
-MEASURING = ["a100", "gh200", "h100", "h100_node", "kepler", "mig", "old_driver", "shared", "sixteen", "slow_init", "twin",
-             "v100"]
+MEASURING = ["a100", "gh200", "h100", "h100_node", "kepler", "mig", "mig_h100", "mps", "old_driver", "shared", "sixteen",
+             "slow_init", "twin", "v100"]
 SECONDS = 8
 
 # Two processors and four GPUs that rest first, for as long as it takes to see a floor, and then work, some with others:
@@ -61,8 +61,7 @@ watts = 75
 # A processor that never rests and never changes shows nothing of its floor, and another's work is on it.
 RESTLESS = "[[package]]\nwatts = 180\nidle_watts = 80\nutilisation = 0.4\n"
 
-# GPUs in training steps of less than a second. Steps of 0.4 and 0.5 s beat with a utilisation that is renewed every
-# sixth of a second and read every tenth: how much of the time they work is then known to some percent only.
+# GPUs in training steps of less than a second, some of which beat with a utilisation that is renewed every sixth of one.
 STEPS = "".join(f"""
 [[gpu]]
 name = "NVIDIA H100 80GB HBM3"
@@ -70,7 +69,7 @@ watts = {{ low = 60, high = 320, period_s = {period} }}
 utilisation = {{ low = 0, high = 1, period_s = {period} }}
 [[gpu.process]]
 pid = "job-child"
-""" for period in (0.6, 0.7, 0.8, 0.9))
+""" for period in (0.5, 0.6, 0.7, 0.8, 0.9))
 
 # GPUs that rest for twelve seconds and then work, at or near the end of a window of a second.
 AWAKENED = "".join(f"""
@@ -82,6 +81,20 @@ utilisation = {{ steps = [[0, 0], [{begin}, 1]] }}
 pid = "job-child"
 """ for begin in (11.85, 11.9, 11.95, 12.0, 12.05))
 
+# A context that is opened late, draws more while it is held, works for two seconds, and is closed before the job ends.
+LATE = """
+[[gpu]]
+name = "NVIDIA H100 80GB HBM3"
+watts = { steps = [[0, 75], [4.2, 375], [6.2, 75]] }
+idle_watts = 75
+context_watts = 50
+utilisation = { steps = [[0, 0], [4.2, 0.5], [6.2, 0]] }
+[[gpu.process]]
+pid = "job-child"
+from_s = 1.2
+to_s = 7.2
+"""
+
 LONG_ENOUGH = 14  # a counter is compared with its board's power over 6 s, three times
 
 
@@ -90,7 +103,7 @@ def runs(tmp_path_factory):
     machines = {name: (KNOWN[name], SECONDS) for name in MEASURING}
     low = KNOWN["low_at_idle"]
     machines |= {"low_at_idle": (low, LONG_ENOUGH), "low_at_idle, short": (low, SECONDS), "rested": (RESTED, SECONDS, 0.3),
-                 "restless": (RESTLESS, 4), "steps": (STEPS, 10), "awakened": (AWAKENED, LONG_ENOUGH, 0.0)}
+                 "late": (LATE, SECONDS, 0.3), "restless": (RESTLESS, 4), "steps": (STEPS, 10), "awakened": (AWAKENED, LONG_ENOUGH, 0.0)}
     return run_all(tmp_path_factory.mktemp("truth"), machines)
 
 
@@ -125,7 +138,7 @@ def known_work(run):
             if "utilisation-unknown" not in row["flags"] and row["kind"] != "module"]
 
 
-ALL_RUNS = [*MEASURING, "low_at_idle", "rested"]
+ALL_RUNS = [*MEASURING, "late", "low_at_idle", "rested"]
 
 
 @pytest.mark.parametrize("name", ALL_RUNS)
@@ -166,26 +179,59 @@ def test_where_the_floor_was_seen_every_account_is_its_truth_to_a_percent(runs):
     rows = known_work(runs["rested"])
     assert len(rows) == 7
     for row, truth in rows:
-        assert "floor:envelope" in row["flags"]
+        assert {"floor:envelope", "floor:other-state"} & set(row["flags"])  # the latter of a GPU that nobody holds
         # And what was drawn before the first look at the processes, a tenth of a second and a start of NVML in.
         slack = 0.01 * truth["joules"] + 0.15 * truth["idle_joules"] / SECONDS
         for account, joules in true_accounts(row["kind"], truth).items():
             assert abs(row[account + "_joules"] - joules) <= slack, (account, joules, row)
 
 
-@pytest.mark.parametrize("name", ["mig", "old_driver"])
-def test_where_nothing_is_known_of_the_work_all_is_unattributed(runs, name):
-    gpu, = runs[name].gpus
+def test_where_nothing_is_known_of_the_work_all_is_unattributed(runs):
+    gpu, = runs["old_driver"].gpus
     assert gpu["idle_joules"] is None and gpu["busy_joules"] == gpu["other_joules"] == 0
     assert gpu["unattributed_joules"] == gpu["measured_joules"]
 
 
-def test_quick_steps_are_divided_into_busy_and_idle_to_a_fifth_of_the_energy(runs):
+def test_a_slice_whose_work_nobody_tells_is_charged_by_its_size(runs):
+    gpu, = runs["mig"].gpus
+    assert {"mig:by-share", "utilisation-unknown"} <= set(gpu["flags"]) and gpu["idle_joules"] is None
+    before_first_look = 0.2 / SECONDS
+    for account, sevenths in (("busy", 3), ("other", 2), ("unattributed", 2)):
+        assert gpu[account + "_joules"] / gpu["measured_joules"] == pytest.approx(sevenths / 7, abs=before_first_look), gpu
+    assert gpu["total_uncertainty_joules"] > 0.5 * gpu["busy_joules"]  # and says how little that is
+
+
+def test_a_context_opened_late_and_closed_early_is_charged_for_its_time_and_work(runs):
+    (row, truth), = known_work(runs["late"])
+    assert "floor:envelope" in row["flags"]  # with the context held, not that of the time without
+    for account, joules in true_accounts("gpu", truth).items():
+        # Contexts are looked at ten times a second, work is told six times.
+        assert abs(row[account + "_joules"] - joules) <= 0.03 * truth["joules"], (account, joules, row)
+
+
+def test_what_precedes_the_first_work_on_a_gpu_is_the_phase_startup(runs):
+    run = runs["late"]
+    phases = {phase["path"]: phase for phase in run.bill["phases"]}
+    assert set(phases) == {"", "startup"}
+    until = run.begin + phases["startup"]["duration_seconds"]
+    assert until == pytest.approx(4.2, abs=0.2)
+    gpu, = run.gpus
+    charged = true_accounts("gpu", run.truth(run.begin, until)[gpu["id"]])
+    others = sum(row["total_joules"] or 0 for row in run.devices if row["counted"] and row["kind"] != "gpu")
+    part = others * phases["startup"]["duration_seconds"] / run.bill["duration_seconds"]
+    assert phases["startup"]["self_joules"] == pytest.approx(charged["busy"] + charged["idle"] + part, rel=0.1)
+    assert sum(phase["self_joules"] for phase in phases.values()) == pytest.approx(run.bill["energy"]["total_joules"], abs=1e-5)
+
+
+def test_a_job_without_work_on_a_gpu_has_no_startup(runs):
+    assert [phase["path"] for phase in runs["restless"].bill["phases"]] == [""]
+
+
+def test_quick_steps_are_divided_into_busy_and_idle_to_some_percent_of_the_energy(runs):
     run = runs["steps"]
     gpus = [pair for pair in known_work(run) if pair[0]["kind"] == "gpu"]
     off = [abs(row["busy_joules"] - true_accounts("gpu", truth)["busy"]) for row, truth in gpus]
-    # The floor is fitted, and the time of what the utilisation shows is known to a sixth of a second.
-    assert len(gpus) == 4 and all(o <= truth["joules"] / 5 for o, (_, truth) in zip(off, gpus)), off
+    assert len(gpus) == 5 and all(o <= 0.05 * truth["joules"] for o, (_, truth) in zip(off, gpus)), off
 
 
 def test_what_a_guessed_floor_may_be_off_is_in_the_uncertainty_of_the_charge(runs):

@@ -46,13 +46,13 @@ nvml::ProcessInfo info_of(const Subject& subject, const Process& process, pid_t 
   return info;
 }
 
-Return list_processes(Device device, std::string_view call, bool is_graphics, std::uint32_t* count,
+Return list_processes(Device device, std::string_view call, bool (*is_listed)(const Process&), std::uint32_t* count,
                       nvml::ProcessInfo* into) {
   return on_device(device, call, [&](Subject& subject) {
     if (!count) return Return::invalid_argument;
     std::vector<nvml::ProcessInfo> found;
     for (const Process& process : subject.spec.processes) {
-      if (process.is_graphics != is_graphics || !process.life.contains(subject.now.time)) continue;
+      if (!is_listed(process) || !process.life.contains(subject.now.time)) continue;
       if (subject.instance && process.instance != subject.instance->gpu_instance) continue;
       if (const pid_t pid = state().resolve(process.pid); pid > 0) found.push_back(info_of(subject, process, pid));
     }
@@ -80,10 +80,11 @@ std::vector<Nanoseconds> ticks_since(const Subject& subject, const Sensor& senso
 }
 
 double share_at(const Process& process, const Shape& utilisation, Nanoseconds window, Nanoseconds tick) {
-  if (window <= 0) return process.life.contains(tick) ? process.share * utilisation.at(tick) : 0;
+  const double share = process.sampled_share.value_or(process.share);
+  if (window <= 0) return process.life.contains(tick) ? share * utilisation.at(tick) : 0;
   const Nanoseconds from = std::clamp(process.life.from, tick - window, tick);
   const Nanoseconds to = std::clamp(process.life.to, from, tick);
-  return process.share * utilisation.integral(from, to) / (static_cast<double>(window) * 1e-9);
+  return share * utilisation.integral(from, to) / (static_cast<double>(window) * 1e-9);
 }
 
 std::vector<nvml::ProcessUtilization> process_samples(const Subject& subject, std::uint64_t last_seen) {
@@ -165,17 +166,30 @@ LAB_EXPORT Return nvmlDeviceGetMemoryInfo(Device device, std::uint64_t* memory) 
 
 LAB_EXPORT Return nvmlDeviceGetComputeRunningProcesses_v3(Device device, std::uint32_t* count,
                                                           nvml::ProcessInfo* into) {
-  return list_processes(device, "nvmlDeviceGetComputeRunningProcesses_v3", false, count, into);
+  return list_processes(
+      device, "nvmlDeviceGetComputeRunningProcesses_v3", [](const Process& process) { return !process.is_graphics; },
+      count, into);
 }
 LAB_EXPORT Return nvmlDeviceGetGraphicsRunningProcesses_v3(Device device, std::uint32_t* count,
                                                            nvml::ProcessInfo* into) {
-  return list_processes(device, "nvmlDeviceGetGraphicsRunningProcesses_v3", true, count, into);
+  return list_processes(
+      device, "nvmlDeviceGetGraphicsRunningProcesses_v3", [](const Process& process) { return process.is_graphics; },
+      count, into);
 }
-LAB_EXPORT Return nvmlDeviceGetMPSComputeRunningProcesses_v3(Device device, std::uint32_t* count, nvml::ProcessInfo*) {
-  return on_device(device, "nvmlDeviceGetMPSComputeRunningProcesses_v3", [&](Subject&) {
-    if (!count) return Return::invalid_argument;
-    *count = 0;
-    return Return::success;
+LAB_EXPORT Return nvmlDeviceGetMPSComputeRunningProcesses_v3(Device device, std::uint32_t* count,
+                                                             nvml::ProcessInfo* into) {
+  return list_processes(
+      device, "nvmlDeviceGetMPSComputeRunningProcesses_v3",
+      [](const Process& process) { return process.is_mps_client; }, count, into);
+}
+LAB_EXPORT Return nvmlSystemGetProcessName(std::uint32_t pid, char* name, std::uint32_t length) {
+  return state().on_library("nvmlSystemGetProcessName", [&](Node& node, std::uint32_t) {
+    for (const Gpu& gpu : node.scenario.gpus) {
+      for (const Process& process : gpu.processes) {
+        if (state().resolve(process.pid) == static_cast<pid_t>(pid)) return copy_text(process.name, name, length);
+      }
+    }
+    return Return::not_found;
   });
 }
 

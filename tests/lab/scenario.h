@@ -38,7 +38,11 @@ struct Process {
   std::uint64_t memory_mib = 1024;             // of the GPU's memory
   std::optional<std::uint32_t> instance = {};  // its MIG instance, by gpu_instance
   bool is_graphics = false;
+  std::string name = "python";  // as nvmlSystemGetProcessName gives it
+  bool is_mps_client = false;
+  std::optional<double> sampled_share = {};  // what its samples show in place of `share`
 };
+inline constexpr std::string_view kMpsServer = "nvidia-cuda-mps-server";
 
 struct MigInstance {
   std::string uuid;

@@ -118,6 +118,9 @@ void parse_process(Table& table, Gpu& gpu) {
   process.share = table.fraction("share", 1);
   process.memory_mib = table.whole("memory_mib", process.memory_mib);
   process.is_graphics = table.flag("graphics", false);
+  process.name = table.text("name", process.name);
+  process.is_mps_client = table.flag("mps_client", false);
+  if (table.has("sampled_share")) process.sampled_share = table.fraction("sampled_share", 0);
   if (table.has("instance")) {
     process.instance = static_cast<std::uint32_t>(table.whole("instance", 0));
     if (std::ranges::find(gpu.instances, *process.instance, &MigInstance::gpu_instance) == gpu.instances.end())

@@ -1,6 +1,7 @@
 #include "tests/lab/truth.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace everywatt::lab {
 namespace {
@@ -47,6 +48,7 @@ void share_out(const Gpu& gpu, Nanoseconds from, Nanoseconds to, DeviceTruth& tr
 constexpr Nanoseconds kCell = kMillisecond;
 // Below this utilisation all that is drawn is idle draw (docs/formats/lab.md).
 constexpr double kIdleBelow = 1.0 / 256;
+constexpr double kSlices = 7;  // that a GPU can be cut into
 
 AccountsTruth::Part divide(Energy drawn, double utilisation, Power floor, Duration length) {
   const Energy idle =
@@ -66,6 +68,49 @@ AccountsTruth::Part divided(const PowerShape& power, const Shape& utilisation, P
   return sum;
 }
 
+std::vector<const Process*> living_at(const Gpu& gpu, Nanoseconds time) {
+  std::vector<const Process*> living;
+  for (const Process& process : gpu.processes) {
+    if (process.life.contains(time)) living.push_back(&process);
+  }
+  return living;
+}
+
+// Of a GPU that is cut: an instance works for those who run in it, and its part of the idle draw is theirs.
+AccountsTruth accounts_of_instances(const Gpu& gpu, Nanoseconds from, Nanoseconds to) {
+  AccountsTruth accounts;
+  const PowerShape power = gpu.true_power();
+  const auto living = living_at(gpu, from);
+  const Power floor = gpu.idle + (living.empty() ? Power{} : gpu.context);
+  for (Nanoseconds begin = from; begin < to; begin += kCell) {
+    const Nanoseconds end = std::min(to, begin + kCell);
+    std::vector<double> works;
+    for (const MigInstance& instance : gpu.instances)
+      works.push_back(instance.compute_slices / kSlices * std::clamp(instance.utilisation.mean(begin, end), 0.0, 1.0));
+    const double worked = std::accumulate(works.begin(), works.end(), 0.0);
+    const auto part = divide(power.energy(begin, end), worked, floor, span(begin, end));
+    accounts.whole += part;
+    for (std::size_t i = 0; i < works.size(); ++i) {
+      const MigInstance& instance = gpu.instances[i];
+      const auto runs_there = [&](const Process* process) { return process->instance == instance.gpu_instance; };
+      const auto count = static_cast<double>(std::ranges::count_if(living, runs_there));
+      for (const Process* process : living) {
+        if (!runs_there(process)) continue;
+        accounts.processes[name_of(process->pid)] +=
+            {.idle = instance.compute_slices / kSlices / count * part.idle,
+             .active = (worked > 0 ? works[i] / worked / count : 0) * part.active};
+      }
+    }
+  }
+  return accounts;
+}
+
+AccountsTruth& operator+=(AccountsTruth& sum, const AccountsTruth& more) {
+  sum.whole += more.whole;
+  for (const auto& [process, part] : more.processes) sum.processes[process] += part;
+  return sum;
+}
+
 }  // namespace
 
 AccountsTruth accounts_of(const Gpu& gpu, Nanoseconds from, Nanoseconds to) {
@@ -73,13 +118,15 @@ AccountsTruth accounts_of(const Gpu& gpu, Nanoseconds from, Nanoseconds to) {
   const PowerShape power = gpu.true_power();
   const auto edges = edges_of(gpu, from, to);
   for (std::size_t i = 1; i < edges.size(); ++i) {
-    std::vector<const Process*> living;
-    double shares = 0;
-    for (const Process& process : gpu.processes) {
-      if (!process.life.contains(edges[i - 1])) continue;
-      living.push_back(&process);
-      shares += process.share;
+    if (gpu.is_mig) {
+      accounts += accounts_of_instances(gpu, edges[i - 1], edges[i]);
+      continue;
     }
+    auto living = living_at(gpu, edges[i - 1]);
+    // The server of MPS holds its context for its clients.
+    std::erase_if(living, [](const Process* process) { return process->name == kMpsServer; });
+    double shares = 0;
+    for (const Process* process : living) shares += process->share;
     const Power floor = gpu.idle + (living.empty() ? Power{} : gpu.context);
     const AccountsTruth::Part part = divided(power, gpu.utilisation, floor, edges[i - 1], edges[i]);
     accounts.whole += part;

@@ -1,0 +1,142 @@
+#include "meter/gpu_floor.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace everywatt {
+namespace {
+
+constexpr double kQuiet = 0.02;  // utilisation up to which nobody worked
+// Between what a driver stamps and what truly was, and between when a register is renewed and when we take it for.
+constexpr Nanoseconds kSlack = 5 * kMillisecond;
+// A mean over long may be a renewal old, and that shows.
+constexpr Nanoseconds kLongMean = kSecond / 2;
+constexpr Nanoseconds kMeanSlack = 110 * kMillisecond;
+// Two means over a sixth of a second, one of the work and one of when it is read, are as wide as 0.236 s evenly; a
+// tenth of that is in the counter's own steps.
+constexpr Nanoseconds kBlur = 214 * kMillisecond;
+constexpr Nanoseconds kMostKept = 8 * kSecond;      // while the curve does not come
+constexpr Nanoseconds kEnough = 2 * kSecond;        // of quiet for one observation …
+constexpr Nanoseconds kGlimpse = 3 * kSecond / 10;  // … and for as much as a run too short for one can have
+constexpr int kLooks = 8;                           // at a moving mean within one piece
+
+}  // namespace
+
+void GpuFloor::take(const Activity::Piece& piece) {
+  if (!told_.empty() && (piece.begin != told_.back().piece.end || !piece.is_told)) told_.clear();
+  if (!piece.is_told || piece.end <= piece.begin) return;
+  const double before = told_.empty() ? 0 : told_.back().worked_before + static_cast<double>(told_.back().piece.worked);
+  if (told_.empty()) quiet_until_ = fitted_until_ = piece.begin;
+  told_.push_back({piece, before});
+  while (told_.back().piece.end - told_.front().piece.begin > kMostKept) told_.pop_front();
+}
+
+Nanoseconds GpuFloor::needs_from() const { return std::min(quiet_until_, fitted_until_) - window_ - kSecond; }
+
+void GpuFloor::learn(const EnergyCurve& curve, FloorLearner& learner) {
+  if (told_.empty() || curve.points().size() < 2) return;
+  learn_quiet(curve, learner);
+  learn_slope(curve, learner);
+  while (told_.size() > 1 && told_.front().piece.end < needs_from()) told_.pop_front();
+}
+
+void GpuFloor::learn_quiet(const EnergyCurve& curve, FloorLearner& learner) {
+  const auto& points = curve.points();
+  for (std::size_t i = 1; i < points.size(); ++i) {
+    const auto& begin = points[i - 1];
+    const auto& end = points[i];
+    if (begin.time < quiet_until_) continue;
+    const Nanoseconds around = window_ / 2 + (window_ > kLongMean ? kMeanSlack : kSlack) + told_.back().piece.blur;
+    if (end.time + around > told_.back().piece.end) return;
+    quiet_until_ = end.time;
+    if (end.sight != Sight::observed || !is_quiet(begin.time - around, end.time + around)) continue;
+    const auto state = is_ready(begin.time, end.time) ? FloorLearner::State::ready : FloorLearner::State::resting;
+    (state == FloorLearner::State::ready ? ready_ : resting_)
+        .add(static_cast<double>(end.total - begin.total) * 1e3, end.time - begin.time, state, learner);
+  }
+}
+
+// A reading in the very moment of a renewal can be taken for the one before or after, and its step for half or twice
+// as steep: of some steps the middle one is sound.
+void GpuFloor::Quiet::add(double nanojoules, Nanoseconds length, FloorLearner::State state, FloorLearner& learner) {
+  watts.push_back(nanojoules / static_cast<double>(length));
+  lasted += length;
+  if (lasted < kGlimpse) return;
+  const auto middle = watts.begin() + static_cast<std::ptrdiff_t>(watts.size() / 2);
+  std::ranges::nth_element(watts, middle);
+  if (state == FloorLearner::State::ready) learner.note_glimpse(*middle * watt);
+  if (lasted < kEnough) return;
+  learner.note_quiet(*middle * static_cast<double>(lasted) * 1e-9 * joule, lasted, state);
+  *this = {};
+}
+
+void GpuFloor::learn_slope(const EnergyCurve& curve, FloorLearner& learner) {
+  const auto& points = curve.points();
+  for (const Told& told : told_) {
+    const Activity::Piece& piece = told.piece;
+    if (piece.begin < fitted_until_) continue;
+    const Nanoseconds around = window_ / 2 + std::max(piece.blur, kSecond / 5);
+    if (piece.end + around > std::min(told_.back().piece.end, points.back().time)) return;
+    fitted_until_ = piece.end;
+    if (piece.begin - around < std::max(told_.front().piece.begin, points.front().time)) continue;
+    const Nanoseconds middle = piece.begin + (piece.end - piece.begin) / 2;
+    const Nanoseconds from = piece.blur > 0 ? middle - kBlur / 2 : piece.begin;
+    const Nanoseconds to = piece.blur > 0 ? middle + kBlur / 2 : piece.end;
+    if (curve.observed(from, to) < to - from) continue;
+    const double microjoules = static_cast<double>(curve.between(from, to));
+    const double length = static_cast<double>(piece.end - piece.begin);
+    const auto state = piece.is_ready ? FloorLearner::State::ready : FloorLearner::State::resting;
+    learner.note_work(microjoules * length / static_cast<double>(to - from) * microjoule, piece.end - piece.begin,
+                      utilisation_as_seen(piece, curve), state);
+  }
+}
+
+bool GpuFloor::is_quiet(Nanoseconds from, Nanoseconds to) const {
+  if (from < told_.front().piece.begin) return false;
+  return std::ranges::all_of(told_, [&](const Told& told) {
+    const Activity::Piece& piece = told.piece;
+    if (piece.end <= from || piece.begin >= to) return true;
+    return static_cast<double>(piece.worked) <= kQuiet * static_cast<double>(piece.end - piece.begin);
+  });
+}
+
+bool GpuFloor::is_ready(Nanoseconds from, Nanoseconds to) const {
+  return std::ranges::all_of(
+      told_, [&](const Told& told) { return told.piece.end <= from || told.piece.begin >= to || told.piece.is_ready; });
+}
+
+// Nanoseconds, linear within what was told at once.
+double GpuFloor::worked_by(Nanoseconds time) const {
+  const auto next = std::ranges::upper_bound(told_, time, {}, [](const Told& told) { return told.piece.begin; });
+  const Told& told = next == told_.begin() ? *next : *(next - 1);
+  const auto length = static_cast<double>(told.piece.end - told.piece.begin);
+  const auto into = static_cast<double>(std::clamp(time, told.piece.begin, told.piece.end) - told.piece.begin);
+  return told.worked_before + static_cast<double>(told.piece.worked) * into / length;
+}
+
+// A counter's curve is straight between its renewals: so is the work that it shows.
+double GpuFloor::worked_as_seen_by(Nanoseconds time, const EnergyCurve& curve) const {
+  const auto& points = curve.points();
+  const auto next = std::ranges::upper_bound(points, time, {}, &EnergyCurve::Point::time);
+  if (next == points.begin() || next == points.end()) return worked_by(time);
+  const Nanoseconds from = (next - 1)->time, to = next->time;
+  const double part = static_cast<double>(time - from) / static_cast<double>(to - from);
+  return std::lerp(worked_by(from), worked_by(to), part);
+}
+
+double GpuFloor::utilisation_as_seen(const Activity::Piece& piece, const EnergyCurve& curve) const {
+  const auto length = static_cast<double>(piece.end - piece.begin);
+  if (piece.blur > 0) return std::min(1.0, static_cast<double>(piece.worked) / length);
+  if (window_ <= 0) {
+    const double worked = worked_as_seen_by(piece.end, curve) - worked_as_seen_by(piece.begin, curve);
+    return std::clamp(worked / length, 0.0, 1.0);
+  }
+  double sum = 0;
+  for (int i = 0; i < kLooks; ++i) {
+    const Nanoseconds at = piece.begin + (2 * i + 1) * (piece.end - piece.begin) / (2 * kLooks);
+    sum += (worked_by(at + window_ / 2) - worked_by(at - window_ / 2)) / static_cast<double>(window_);
+  }
+  return std::clamp(sum / kLooks, 0.0, 1.0);
+}
+
+}  // namespace everywatt

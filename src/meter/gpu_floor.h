@@ -1,0 +1,52 @@
+// What a GPU's curve and what its driver tells of its work say together of its floor. Both come in steps, of a tenth
+// and of a sixth of a second, which end at different times. A step of the curve in which nobody worked shows the floor
+// itself. Else power is set against the work as it would have been seen through the sensor: spread
+// over the curve's own steps, or over the window of which the sensor shows the mean.
+#pragma once
+#include <deque>
+#include <vector>
+
+#include "meter/activity.h"
+#include "meter/floor.h"
+#include "model/energy_curve.h"
+
+namespace everywatt {
+
+class GpuFloor {
+ public:
+  // `window`: of time over which the sensor's power is a mean; 0: a counter's.
+  explicit GpuFloor(Nanoseconds window) : window_{window} {}
+
+  void take(const Activity::Piece& piece);
+  // Tells the learner what can be told by now; to be called before what is from needs_from() on is forgotten.
+  void learn(const EnergyCurve& curve, FloorLearner& learner);
+  // What the curve must still hold.
+  [[nodiscard]] Nanoseconds needs_from() const;
+
+ private:
+  void learn_quiet(const EnergyCurve& curve, FloorLearner& learner);
+  void learn_slope(const EnergyCurve& curve, FloorLearner& learner);
+  [[nodiscard]] bool is_quiet(Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] bool is_ready(Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] double worked_by(Nanoseconds time) const;
+  [[nodiscard]] double worked_as_seen_by(Nanoseconds time, const EnergyCurve& curve) const;
+  [[nodiscard]] double utilisation_as_seen(const Activity::Piece& piece, const EnergyCurve& curve) const;
+
+  struct Told {
+    Activity::Piece piece;
+    double worked_before = 0;  // nanoseconds since the first
+  };
+  struct Quiet {
+    std::vector<double> watts = {};  // of steps
+    Nanoseconds lasted = 0;
+    void add(double nanojoules, Nanoseconds length, FloorLearner::State state, FloorLearner& learner);
+  };
+  Nanoseconds window_;
+  Quiet ready_;
+  Quiet resting_;
+  std::deque<Told> told_;
+  Nanoseconds quiet_until_ = 0;   // learnt up to here
+  Nanoseconds fitted_until_ = 0;  // likewise
+};
+
+}  // namespace everywatt

@@ -1,0 +1,66 @@
+#include "sources/nvml_performance.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace everywatt::nvml {
+
+std::optional<PerformanceMonitor> PerformanceMonitor::open(const std::shared_ptr<Library>& library, Device device,
+                                                           std::optional<std::uint32_t> gpu_instance, Return& status) {
+  const Functions& call = library->call;
+  GpmSupport support{.supported = 0};
+  status = call_if_there(call.gpm_support, device, &support);
+  if (status == Return::success && support.supported == 0) status = Return::not_supported;
+  const bool can_sample = gpu_instance ? call.gpm_mig_sample != nullptr : call.gpm_sample != nullptr;
+  if (status == Return::success && !(call.gpm_sample_alloc && call.gpm_sample_free && can_sample && call.gpm_metrics))
+    status = Return::function_not_found;
+  if (status != Return::success) return std::nullopt;
+  const auto allocate = [&] {
+    GpmSample sample = nullptr;
+    if (status == Return::success) status = call.gpm_sample_alloc(&sample);
+    return Sample{sample, call.gpm_sample_free};
+  };
+  Sample first = allocate();
+  Sample second = allocate();
+  PerformanceMonitor monitor{library, gpu_instance, std::move(first), std::move(second)};
+  // Who may not look learns it here.
+  if (status == Return::success) status = monitor.take(device, monitor.last_.get());
+  if (status != Return::success) return std::nullopt;
+  return monitor;
+}
+
+Return PerformanceMonitor::take(Device device, GpmSample into) const {
+  return gpu_instance_ ? library_->call.gpm_mig_sample(device, *gpu_instance_, into)
+                       : library_->call.gpm_sample(device, into);
+}
+
+std::vector<std::optional<double>> PerformanceMonitor::look(Device device, std::span<const Gpm> metrics) {
+  std::vector<std::optional<double>> shares(metrics.size());
+  if (take(device, next_.get()) != Return::success) {
+    taken_of_.reset();
+    return shares;
+  }
+  if (taken_of_ == device) shares = compare(metrics);
+  std::swap(last_, next_);
+  taken_of_ = device;
+  return shares;
+}
+
+std::vector<std::optional<double>> PerformanceMonitor::compare(std::span<const Gpm> metrics) const {
+  std::vector<std::optional<double>> shares(metrics.size());
+  GpmMetrics<kMostMetrics> request{};
+  request.count = static_cast<std::uint32_t>(std::min(metrics.size(), kMostMetrics));
+  request.first = last_.get();
+  request.second = next_.get();
+  for (std::size_t i = 0; i < request.count; ++i) request.metrics[i].metric = static_cast<std::uint32_t>(metrics[i]);
+  if (library_->call.gpm_metrics(&request) != Return::success) return shares;
+  for (std::size_t i = 0; i < request.count; ++i) {
+    const GpmMetric& metric = request.metrics[i];
+    if (metric.status == Return::success && std::isfinite(metric.value))
+      shares[i] = std::clamp(metric.value / 100, 0.0, 1.0);
+  }
+  return shares;
+}
+
+}  // namespace everywatt::nvml

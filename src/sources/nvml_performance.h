@@ -1,0 +1,39 @@
+// NVIDIA's GPM: means of performance counters between two looks, Hopper and newer. Of a whole GPU, or of one of the
+// instances that it is cut into.
+#pragma once
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "sources/nvml_library.h"
+
+namespace everywatt::nvml {
+
+class PerformanceMonitor {
+ public:
+  // `gpu_instance`: of a GPU in MIG mode. None: `status` says why.
+  static std::optional<PerformanceMonitor> open(const std::shared_ptr<Library>& library, Device device,
+                                                std::optional<std::uint32_t> gpu_instance, Return& status);
+
+  // The share of the time since the last call, 0 to 1, of each of `metrics` (at most kMostMetrics); none where it is
+  // not told. The first call, and the first after a failure, tells of none.
+  static constexpr std::size_t kMostMetrics = 8;
+  std::vector<std::optional<double>> look(Device device, std::span<const Gpm> metrics);
+
+ private:
+  using Sample = std::unique_ptr<OpaqueGpmSample, Return (*)(GpmSample)>;
+  PerformanceMonitor(std::shared_ptr<Library> library, std::optional<std::uint32_t> gpu_instance, Sample last,
+                     Sample next)
+      : library_{std::move(library)}, gpu_instance_{gpu_instance}, last_{std::move(last)}, next_{std::move(next)} {}
+  Return take(Device device, GpmSample into) const;
+  [[nodiscard]] std::vector<std::optional<double>> compare(std::span<const Gpm> metrics) const;
+
+  std::shared_ptr<Library> library_;
+  std::optional<std::uint32_t> gpu_instance_;
+  Sample last_;
+  Sample next_;
+  std::optional<Device> taken_of_;  // what `last_` holds is of this handle; none: it holds nothing
+};
+
+}  // namespace everywatt::nvml

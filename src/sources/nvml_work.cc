@@ -1,0 +1,278 @@
+#include "sources/nvml_work.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <span>
+#include <string_view>
+
+namespace everywatt::nvml {
+namespace {
+
+// "between 1 second and 1/6 second, depending on the product" (NVML reference, nvmlUtilization_t); where it was
+// looked at, a sixth.
+constexpr Nanoseconds kUtilisationPeriod = kSecond / 6;
+// Readings without a sample after which the register is asked instead: the driver writes none while a GPU rests.
+constexpr int kPatience = 3;
+constexpr int kReadingsPerLook = 2;          // at the performance of slices: two calls each
+constexpr std::size_t kMostSamples = 128;    // that a driver keeps
+constexpr std::size_t kUsualProcesses = 16;  // on one GPU; more are asked for once more
+constexpr std::string_view kServer = "nvidia-cuda-mps-server";
+
+constexpr std::array kUtilisation = {Gpm::graphics_utilisation};
+
+bool is_there(Return status) { return status == Return::success; }
+
+std::uint64_t millionths(double share) { return static_cast<std::uint64_t>(std::llround(share * 1e6)); }
+
+void leave_out(Inventory& inventory, std::string_view what, Return status) {
+  inventory.notes.push_back(fmt::format("{} {}: {}", inventory.devices.front().id, what, words_of(status)));
+}
+
+std::uint32_t add(Inventory& inventory, Channel channel) {
+  channel.device = inventory.devices.front().id;
+  inventory.channels.push_back(std::move(channel));
+  return static_cast<std::uint32_t>(inventory.channels.size() - 1);
+}
+
+}  // namespace
+
+Work::Work(std::shared_ptr<Library> library, Device device, Inventory& inventory)
+    : library_{std::move(library)}, most_processes_{kUsualProcesses} {
+  if (find_slices(device, inventory)) {
+    find_slice_utilisation(device, inventory);
+  } else {
+    find_utilisation(device, inventory);
+    find_contexts(device, inventory);
+  }
+}
+
+void Work::find_utilisation(Device device, Inventory& inventory) {
+  Utilization utilisation{};
+  if (const Return status = call_if_there(library_->call.utilization, device, &utilisation); !is_there(status))
+    return leave_out(inventory, "utilisation", status);
+  // What lies in the buffer is of before. "Not found": there is one, with nothing in it.
+  std::vector<Reading> before;
+  samples_.resize(kMostSamples);
+  const Return history = sample_history(device, before);
+  has_history_ = is_there(history) || history == Return::not_found;
+  utilisation_ = add(inventory, {.kind = ChannelKind::utilisation,
+                                 .sensor = "nvml-utilisation",
+                                 .detail = has_history_ ? "nvmlDeviceGetSamples" : "nvmlDeviceGetUtilizationRates",
+                                 .period = kUtilisationPeriod,
+                                 .window = kUtilisationPeriod});
+}
+
+// Whether any list of processes is to be had.
+void Work::find_contexts(Device device, Inventory& inventory) {
+  std::uint32_t count = 0;
+  const Return status =
+      call_if_there(library_->call.compute_processes, device, &count, static_cast<ProcessInfo*>(nullptr));
+  if (!is_there(status) && status != Return::insufficient_size) return leave_out(inventory, "processes", status);
+  contexts_ = add(inventory, {.kind = ChannelKind::context, .sensor = "nvml-processes"});
+}
+
+// False: the GPU is not cut.
+bool Work::find_slices(Device device, Inventory& inventory) {
+  const Functions& call = library_->call;
+  std::uint32_t mode = 0, pending = 0, most = 0;
+  if (!is_there(call_if_there(call.mig_mode, device, &mode, &pending)) || mode == 0) return false;
+  if (!is_there(call_if_there(call.mig_count, device, &most))) return false;
+  for (std::uint32_t place = 0; place < most; ++place) {
+    Device instance{};
+    std::uint32_t id = 0;
+    Attributes attributes{};
+    if (!is_there(call_if_there(call.mig_device, device, place, &instance))) continue;
+    if (!is_there(call_if_there(call.gpu_instance, instance, &id))) continue;
+    if (!is_there(call_if_there(call.attributes, instance, &attributes))) continue;
+    auto slice = std::ranges::find(slices_, id, &Slice::gpu_instance);
+    if (slice == slices_.end()) {
+      auto& known = inventory.devices.front().slices;
+      known.push_back({.share = static_cast<double>(attributes.gpu_slices) / static_cast<double>(most)});
+      slice = slices_.insert(
+          slice,
+          {.gpu_instance = id,
+           .places = {},
+           .contexts =
+               add(inventory, {.kind = ChannelKind::context, .sensor = "nvml-processes", .slice = known.size() - 1})});
+    }
+    slice->places.push_back(place);
+    std::array<char, 97> uuid{};
+    if (call.uuid && is_there(call.uuid(instance, uuid.data(), uuid.size() - 1)))
+      inventory.devices.front().slices[static_cast<std::size_t>(slice - slices_.begin())].names.emplace_back(
+          uuid.data());
+  }
+  return true;
+}
+
+void Work::find_slice_utilisation(Device device, Inventory& inventory) {
+  for (std::size_t i = 0; i < slices_.size(); ++i) {
+    Return status = Return::success;
+    slices_[i].performance = PerformanceMonitor::open(library_, device, slices_[i].gpu_instance, status);
+    if (slices_[i].performance) {
+      slices_[i].utilisation = add(inventory, {.kind = ChannelKind::utilisation, .sensor = "nvml-gpm", .slice = i});
+    } else {
+      leave_out(inventory, fmt::format("utilisation of MIG instance {}", slices_[i].gpu_instance), status);
+    }
+  }
+}
+
+Return Work::sample(Device device, bool is_round, std::vector<Reading>& out) {
+  if (!slices_.empty()) return sample_slices(device, out);
+  const Return status = sample_utilisation(device, out);
+  sample_contexts(device, is_round, out);
+  return status;
+}
+
+Return Work::sample_utilisation(Device device, std::vector<Reading>& out) {
+  if (!utilisation_) return Return::success;
+  if (has_history_ && is_there(sample_history(device, out))) {
+    without_sample_ = 0;
+  } else if (!has_history_ || ++without_sample_ > kPatience) {
+    Utilization utilisation{};
+    if (const Return status = library_->call.utilization(device, &utilisation); !is_there(status)) return status;
+    out.push_back({.channel = *utilisation_, .raw = std::uint64_t{utilisation.gpu} * 10'000});
+  }
+  sample_processes(device, out);
+  return Return::success;
+}
+
+Return Work::sample_history(Device device, std::vector<Reading>& out) {
+  ValueType type{};
+  auto count = static_cast<std::uint32_t>(samples_.size());
+  const Return status = call_if_there(library_->call.samples, device, Samples::gpu_utilization, last_sample_, &type,
+                                      &count, samples_.data());
+  if (!is_there(status)) return status;
+  if (type != ValueType::u32) return Return::not_supported;
+  Return found = Return::not_found;
+  for (const Sample& sample : std::span{samples_.data(), std::min<std::size_t>(count, samples_.size())}) {
+    if (sample.timestamp <= last_sample_) continue;
+    last_sample_ = sample.timestamp;
+    found = Return::success;
+    if (utilisation_)
+      out.push_back({.channel = *utilisation_,
+                     .raw = std::uint64_t{sample.value.u32} * 10'000,
+                     .stamped = static_cast<Nanoseconds>(sample.timestamp) * 1000});
+  }
+  return found;
+}
+
+// The mean of what each process was sampled with since the last reading. What the server of MPS is sampled with was
+// done for its clients.
+void Work::sample_processes(Device device, std::vector<Reading>& out) {
+  Return status = Return::insufficient_size;
+  std::uint32_t count = 0;
+  for (int attempt = 0; attempt < 2 && status == Return::insufficient_size; ++attempt) {
+    process_samples_.resize(std::max<std::size_t>({process_samples_.size(), count, kUsualProcesses}));
+    count = static_cast<std::uint32_t>(process_samples_.size());
+    status = call_if_there(library_->call.process_utilization, device, process_samples_.data(), &count,
+                           last_process_sample_);
+  }
+  if (!is_there(status)) return;
+  const std::span samples{process_samples_.data(), std::min<std::size_t>(count, process_samples_.size())};
+  struct Mean {
+    std::uint64_t sum = 0;
+    std::uint64_t samples = 0;
+  };
+  std::map<std::uint32_t, Mean> means;
+  for (const ProcessUtilization& sample : samples) {
+    if (sample.pid == 0 || sample.timestamp <= last_process_sample_) continue;
+    means[sample.pid].sum += sample.sm;
+    means[sample.pid].samples += 1;
+  }
+  for (const ProcessUtilization& sample : samples)
+    last_process_sample_ = std::max(last_process_sample_, sample.timestamp);
+  for (const auto& [pid, mean] : means) {
+    const std::uint64_t raw = mean.sum * 10'000 / mean.samples;
+    if (clients_.empty() || !is_server(pid)) {
+      out.push_back({.channel = *utilisation_, .raw = raw, .pid = pid});
+      continue;
+    }
+    for (const ProcessInfo& client : clients_)
+      out.push_back({.channel = *utilisation_, .raw = raw / clients_.size(), .pid = client.pid});
+  }
+}
+
+// Compute contexts come and go with a job's processes; of graphics and of MPS it is asked with every round.
+void Work::sample_contexts(Device device, bool is_round, std::vector<Reading>& out) {
+  if (!contexts_) return;
+  if (is_round) {
+    graphics_ = list(library_->call.graphics_processes, device).value_or(std::vector<ProcessInfo>{});
+    note_clients(device);
+  }
+  std::uint64_t holders = 0;
+  const auto add = [&](const std::vector<ProcessInfo>& processes) {
+    for (const ProcessInfo& process : processes) {
+      if (!clients_.empty() && is_server(process.pid)) continue;
+      const std::uint64_t memory = process.memory == kNotAvailable ? 0 : process.memory;
+      out.push_back({.channel = *contexts_, .raw = memory, .pid = process.pid});
+      ++holders;
+    }
+  };
+  const auto compute = list(library_->call.compute_processes, device);
+  if (!compute) return;
+  add(*compute);
+  add(graphics_);
+  add(clients_);
+  out.push_back({.channel = *contexts_, .raw = holders});
+}
+
+void Work::note_clients(Device device) {
+  clients_ = list(library_->call.mps_processes, device).value_or(std::vector<ProcessInfo>{});
+  if (clients_.empty()) servers_.clear();
+}
+
+bool Work::is_server(std::uint32_t pid) {
+  const auto known = servers_.find(pid);
+  if (known != servers_.end()) return known->second;
+  std::array<char, 256> name{};
+  const Return status = call_if_there(library_->call.process_name, pid, name.data(), std::uint32_t{name.size() - 1});
+  return servers_[pid] = is_there(status) && std::string_view{name.data()}.find(kServer) != std::string_view::npos;
+}
+
+Return Work::sample_slices(Device device, std::vector<Reading>& out) {
+  Return worst = Return::success;
+  const bool is_look = until_look_ == 0;
+  until_look_ = is_look ? kReadingsPerLook - 1 : until_look_ - 1;
+  for (Slice& slice : slices_) {
+    std::optional<std::uint64_t> holders;
+    for (const std::uint32_t place : slice.places) {
+      Device instance{};
+      if (const Return status = library_->call.mig_device(device, place, &instance); !is_there(status)) {
+        worst = status;
+        continue;
+      }
+      const auto processes = list(library_->call.compute_processes, instance);
+      if (!processes) continue;
+      for (const ProcessInfo& process : *processes)
+        out.push_back({.channel = slice.contexts, .raw = process.memory, .pid = process.pid});
+      holders = holders.value_or(0) + processes->size();
+    }
+    if (holders) out.push_back({.channel = slice.contexts, .raw = *holders});
+    if (!is_look || !slice.performance) continue;
+    if (const auto share = slice.performance->look(device, kUtilisation).front())
+      out.push_back({.channel = *slice.utilisation, .raw = millionths(*share)});
+  }
+  return worst;
+}
+
+std::optional<std::vector<ProcessInfo>> Work::list(ProcessList ask, Device device) {
+  if (!ask) return std::nullopt;
+  std::vector<ProcessInfo> processes;
+  Return status = Return::insufficient_size;
+  std::size_t count = most_processes_;
+  for (int attempt = 0; attempt < 3 && status == Return::insufficient_size; ++attempt) {
+    processes.resize(count);
+    auto room = static_cast<std::uint32_t>(count);
+    status = ask(device, &room, processes.data());
+    count = room + (status == Return::insufficient_size ? 4 : 0);  // some may come meanwhile
+  }
+  if (!is_there(status)) return std::nullopt;
+  processes.resize(count);
+  most_processes_ = std::max(most_processes_, processes.size());
+  return processes;
+}
+
+}  // namespace everywatt::nvml

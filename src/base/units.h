@@ -9,7 +9,7 @@
 namespace everywatt {
 
 struct Dim {
-  int energy = 0, time = 0, carbon = 0, money = 0, flop = 0;
+  int energy = 0, time = 0, carbon = 0, money = 0, flop = 0, mac = 0, data = 0;
   bool operator==(const Dim&) const = default;
 };
 
@@ -39,10 +39,12 @@ class Quantity {
 };
 
 constexpr Dim operator+(Dim a, Dim b) {
-  return {a.energy + b.energy, a.time + b.time, a.carbon + b.carbon, a.money + b.money, a.flop + b.flop};
+  return {a.energy + b.energy, a.time + b.time, a.carbon + b.carbon, a.money + b.money,
+          a.flop + b.flop,     a.mac + b.mac,   a.data + b.data};
 }
 constexpr Dim operator-(Dim a, Dim b) {
-  return {a.energy - b.energy, a.time - b.time, a.carbon - b.carbon, a.money - b.money, a.flop - b.flop};
+  return {a.energy - b.energy, a.time - b.time, a.carbon - b.carbon, a.money - b.money,
+          a.flop - b.flop,     a.mac - b.mac,   a.data - b.data};
 }
 
 template <Dim A, Dim B>
@@ -68,6 +70,8 @@ inline constexpr auto joule = base_unit<Dim{.energy = 1}>();
 inline constexpr auto second = base_unit<Dim{.time = 1}>();
 inline constexpr auto gram_co2e = base_unit<Dim{.carbon = 1}>();
 inline constexpr auto flop = base_unit<Dim{.flop = 1}>();
+inline constexpr auto mac = base_unit<Dim{.mac = 1}>();        // one multiplication with its addition
+inline constexpr auto gigabyte = base_unit<Dim{.data = 1}>();  // 10⁹ bytes, as vendors count
 inline constexpr auto watt = joule / second;
 inline constexpr auto microjoule = 1e-6 * joule;
 inline constexpr auto kilowatt_hour = 3.6e6 * joule;
@@ -76,7 +80,16 @@ using Energy = Quantity<Dim{.energy = 1}>;
 using Duration = Quantity<Dim{.time = 1}>;
 using Power = Quantity<Dim{.energy = 1, .time = -1}>;
 using Carbon = Quantity<Dim{.carbon = 1}>;
+using Flop = Quantity<Dim{.flop = 1}>;
+using Mac = Quantity<Dim{.mac = 1}>;
+using FlopRate = Quantity<Dim{.time = -1, .flop = 1}>;
+using FlopPerEnergy = Quantity<Dim{.energy = -1, .flop = 1}>;
+using DataSize = Quantity<Dim{.data = 1}>;
+using Bandwidth = Quantity<Dim{.time = -1, .data = 1}>;
 using CarbonIntensity = Quantity<Dim{.energy = -1, .carbon = 1}>;
+
+// Many tools print MACs and call them FLOPs: the two meet here and nowhere else.
+constexpr Flop flops_of(Mac macs) { return 2.0 * (macs / mac) * flop; }
 
 constexpr Carbon emissions(Energy spent, CarbonIntensity grid) { return spent * grid; }
 

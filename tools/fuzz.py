@@ -22,6 +22,8 @@ PARSERS = {
     "config_fuzz": ["src/cli/config_file.cc"],
     "presence_fuzz": ["src/meter/floor_board.cc"],
     "series_codec_fuzz": ["src/store/series_codec.cc"],
+    "model_config_fuzz": ["src/import/config_reader.cc", "src/import/decoder_config.cc", "src/import/older_config.cc",
+                          "src/import/model_config.cc"],
     "proc_stat_fuzz": ["src/sources/proc_stat.cc", "src/sources/cpuinfo.cc"],
 }
 

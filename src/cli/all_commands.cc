@@ -14,6 +14,7 @@ constexpr std::array kCommands = {
     Command{"import", "take in another meter's record", import_command},
     Command{"export", "write runs as CSV or JSON", export_command},
     Command{"merge", "take over the runs of another ledger", merge_command},
+    Command{"flops", "the operations of a model, and how much of a peak they were", flops_command},
     Command{"doctor", "what measures what on this machine, and what would be better", doctor_command},
     Command{"calibrate", "learn floors, update periods, and the gain of a sensor", calibrate_command},
     Command{"config", "the settings that hold, and where each stands", config_command},

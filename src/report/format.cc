@@ -31,6 +31,18 @@ std::string scaled(double value, const std::array<Step, N>& steps) {
   return significant(value / steps.back().unit) + " " + steps.back().name;
 }
 
+// "1.52e23", "3.3e12": three significant digits, without zeros at their end.
+std::string scientific(double value) {
+  std::array<char, 32> buffer;
+  const int n = std::snprintf(buffer.data(), buffer.size(), "%.2e", value);
+  std::string text{buffer.data(), static_cast<std::size_t>(n)};
+  const auto exponent = text.find('e');
+  if (exponent == text.npos) return text;
+  std::string digits = text.substr(0, text.find_last_not_of('0', exponent - 1) + 1);
+  if (digits.ends_with('.')) digits.pop_back();
+  return digits + "e" + std::to_string(std::stoi(text.substr(exponent + 1)));
+}
+
 std::string formatted_time(const tm& parts, const char* format) {
   std::array<char, 64> buffer;
   return {buffer.data(), std::strftime(buffer.data(), buffer.size(), format, &parts)};
@@ -82,6 +94,22 @@ std::string show_bytes(std::uint64_t bytes) {
   constexpr std::array<Step, 5> kSteps = {{{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}, {1, "B"}}};
   if (bytes < 1000) return std::to_string(bytes) + " B";
   return scaled(static_cast<double>(bytes), kSteps);
+}
+
+std::string show_count(double count) {
+  constexpr double kMostDigits = 1e15;
+  if (std::abs(count) < 1e6 && count != std::round(count)) return significant(count);
+  if (!(std::abs(count) < kMostDigits) || count != std::round(count) || (count >= 1e9 && std::fmod(count, 1e7) == 0))
+    return scientific(count);
+  std::string digits = std::to_string(std::llround(count));
+  for (std::size_t at = digits.size(); at > 3 + (digits[0] == '-' ? 1 : 0);) digits.insert(at -= 3, ",");
+  return digits;
+}
+
+std::string show_flops(double flops) {
+  constexpr std::array<Step, 5> kSteps = {
+      {{1e12, "TFLOP"}, {1e9, "GFLOP"}, {1e6, "MFLOP"}, {1e3, "kFLOP"}, {1, "FLOP"}}};
+  return flops < 1e15 ? scaled(flops, kSteps) : scientific(flops) + " FLOP";
 }
 
 std::string show_ratio(double value) { return significant(value); }

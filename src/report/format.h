@@ -16,6 +16,8 @@ std::string show_kilowatt_hours(MicroJoules energy);  // "0.114 Wh", "10.5 kWh"
 std::string show_watts(double watts);
 std::string show_duration(Nanoseconds time);  // "830 ms", "31.2 s", "2 min 05 s", "3 h 20 min"
 std::string show_bytes(std::uint64_t bytes);  // "1.2 GB": powers of 1000
+std::string show_count(double count);         // "6,738,415,616"; "3.3e12" where it is no whole number or has many zeros
+std::string show_flops(double flops);         // "15.4 GFLOP", "1.52e23 FLOP"
 std::string show_ratio(double value);         // "1.25"
 std::string show_percent(double share);       // "37 %", "0.4 %"
 

@@ -12,6 +12,8 @@ COMMANDS = {  # and the options that their help must name
     "export": "csv json --entries", "merge": "FILE", "doctor": "--json --fix --group", "calibrate": "floors periods gain",
     "calibrate floors": "--seconds", "calibrate periods": "--seconds", "calibrate gain": "--device --meter --run",
     "config": "--keys --json",
+    "flops": "--config --parameters --tokens --sequence-length --causal --recompute --lora-rank --device --precision --seconds "
+             "--joules --gpu-hours --utilisation --json",
 }
 
 
@@ -84,6 +86,23 @@ MISUSE = [
     (["calibrate", "gain"], ["--device", "--meter"]),
     (["doctor", "--fix", "--group", "a b;c"], ["--group", "a b;c"]),
     (["config", "unexpected"], ["unexpected"]),
+    (["flops"], ["config.json", "--parameters", "--gpu-hours"]),
+    (["flops", "a.json", "b.json"], ["one config.json"]),
+    (["flops", "a.json", "--parameters", "1e9"], ["--parameters"]),
+    (["flops", "--parameters", "1e9"], ["--tokens"]),
+    (["flops", "--parameters", "many", "--tokens", "1T"], ["--parameters", "many"]),
+    (["flops", "--parameters", "1e9", "--tokens", "-3"], ["--tokens", "-3"]),
+    (["flops", "--parameters", "1e9", "--tokens", "1T", "--context", "4096"], ["--context", "config.json"]),
+    (["flops", "a.json", "--tokens", "1T", "--sequences", "4"], ["--tokens", "--sequences"]),
+    (["flops", "a.json", "--steps", "1000"], ["--batch"]),
+    (["flops", "a.json", "--recompute", "some"], ["--recompute", "some", "selective"]),
+    (["flops", "a.json", "--lora-targets", "q"], ["--lora-rank"]),
+    (["flops", "a.json", "--lora-rank", "1.5"], ["--lora-rank", "1.5"]),
+    (["flops", "a.json", "--precision", "bf17"], ["bf17", "bf16"]),
+    (["flops", "--gpu-hours", "100"], ["--utilisation"]),
+    (["flops", "--gpu-hours", "100", "--utilisation", "50"], ["--utilisation", "0.5"]),
+    (["flops", "--gpu-hours", "100", "--utilisation", "0.5"], ["--peak-tflops", "--device"]),
+    (["flops", "--peak-tflops", "300"], ["--gpu-hours"]),
 ]
 
 

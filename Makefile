@@ -38,10 +38,10 @@ test-units: packages-test
 	ctest --preset dev -j 2
 
 test-threads: packages-test
-	@echo "== store and meter under ThreadSanitizer"
+	@echo "== store, meter and marks under ThreadSanitizer"
 	$(CONFIGURE) --preset tsan > /dev/null
-	cmake --build --preset tsan --target store_test meter_test
-	ctest --preset tsan -j 2 -R '^(Store|Series|Codec|Meter|Books|Sampler|Presence|Election|ChannelMeter|SideReader|Gpu)'
+	cmake --build --preset tsan --target store_test meter_test marks_test
+	ctest --preset tsan -j 2 -R '^(Store|Series|Codec|Meter|Books|Sampler|Presence|Election|ChannelMeter|SideReader|Gpu|RingTest|Library)'
 
 test-release: build packages-test
 	@echo "== the program as its users run it"

@@ -8,6 +8,7 @@ MAY_USE = {
     "model": {"base"},
     "sources": {"base", "model"},
     "job": {"base", "model"},
+    "marks": {"base", "model"},
     "store": {"base", "model"},
     "import": {"base", "model"},
     "account": {"base", "model"},

@@ -24,6 +24,8 @@ PARSERS = {
     "series_codec_fuzz": ["src/store/series_codec.cc"],
     "model_config_fuzz": ["src/import/config_reader.cc", "src/import/decoder_config.cc", "src/import/older_config.cc",
                           "src/import/model_config.cc"],
+    "marks_fuzz": ["src/marks/ring_reader.cc", "src/marks/ring_names.cc", "src/marks/slot_copy.cc",
+                   "src/marks/slot_meaning.cc"],
     "proc_stat_fuzz": ["src/sources/proc_stat.cc", "src/sources/cpuinfo.cc"],
 }
 

@@ -18,8 +18,8 @@ struct OwnRing {
   std::atomic<bool> settled = false;  // whether there is to be a ring has been decided
   std::atomic<std::int64_t> next_try = INT64_MAX;
 };
-extern constinit OwnRing own;
-extern constinit NameTable own_names;
+extern constinit OwnRing own;          // NOLINT: constinit, where it is defined too
+extern constinit NameTable own_names;  // NOLINT
 
 // What the first mark does; null where marks go nowhere.
 Ring* open_at_first_mark();

@@ -45,7 +45,7 @@ typedef enum everywatt_state {
   EVERYWATT_IS_DISABLED = 1,   /* EVERYWATT_DISABLED=1 */
   EVERYWATT_NO_SUPERVISOR = 2, /* no path was given and EVERYWATT_SOCKET is not set */
   EVERYWATT_PATH_TOO_LONG = 3, /* the socket's path has more than 107 bytes, the most that Linux allows */
-  EVERYWATT_NO_MEMORY = 4,     /* the kernel gave no memory or no file for the ring */
+  EVERYWATT_NO_MEMORY = 4,     /* the kernel gave no memory or no file for the ring (8.3 MiB) */
   EVERYWATT_IS_CLOSED = 5      /* everywatt_close was called, or nothing was marked yet */
 } everywatt_state;
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,7 +19,14 @@ namespace {
 constexpr unsigned MFD_NOEXEC_SEAL = 0x0008;  // since Linux 6.3, which may insist on it (vm.memfd_noexec)
 #endif
 
+// A file beyond the process's limit would end it (SIGXFSZ), also one in memory.
+bool is_file_allowed() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur >= sizeof(Ring);
+}
+
 int make_file() {
+  if (!is_file_allowed()) return -1;
   constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   const int fd = ::memfd_create("everywatt-marks", kFlags | MFD_NOEXEC_SEAL);
   return fd < 0 && errno == EINVAL ? ::memfd_create("everywatt-marks", kFlags) : fd;

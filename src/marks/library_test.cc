@@ -1,6 +1,7 @@
 // Jobs that mark through everywatt.h, and what the supervisor hears of them.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmath>
@@ -285,6 +286,27 @@ TEST_F(Library, NeverTouchesAFileThatTookTheNumberOfItsOwn) {
               ::_exit(lines_.empty() && heard_.empty() ? 0 : 2);
             }),
             0);
+}
+
+TEST_F(Library, LeavesNoFileOpenOnceItIsHeard) {
+  listen();
+  EXPECT_EQ(run([] {
+              const int before = ::dup(0);
+              everywatt_step(1);
+              ::_exit(::dup(0) == before + 1 ? 0 : 1);
+            }),
+            0);
+}
+
+TEST_F(Library, AJobThatMayWriteNoLargeFilesGoesOnWithoutMarks) {
+  listen();
+  EXPECT_EQ(run([] {
+              const rlimit limit{.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
+              ::setrlimit(RLIMIT_FSIZE, &limit);
+              everywatt_step(1);
+              ::_exit(everywatt_current_state());
+            }),
+            EVERYWATT_NO_MEMORY);
 }
 
 TEST_F(Library, LeavesErrnoAlone) {

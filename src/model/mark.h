@@ -30,7 +30,7 @@ struct Lane {
 // becomes another program (exec), begins once more.
 struct ProcessBegin {
   std::string name;                       // as the kernel has it: at most 15 bytes
-  std::optional<ProcessKey> forked_from;  // the process with marks that it was a part of before
+  std::optional<ProcessKey> forked_from;  // the process with marks that it was a part of before, by its own pid
   bool operator==(const ProcessBegin&) const = default;
 };
 

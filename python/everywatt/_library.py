@@ -1,0 +1,79 @@
+"""Finds libeverywatt and calls it. Where it is not to be found, one line says so and its functions do nothing.
+
+PyDLL keeps the interpreter's lock during a call: a mark is shorter than letting go of it.
+"""
+import ctypes
+import logging
+import os
+import pathlib
+from typing import Any, List
+
+_HERE = pathlib.Path(__file__).resolve().parent
+_FILE = "libeverywatt.so"
+log = logging.getLogger("everywatt")
+
+# As include/everywatt.h declares them: result, arguments. The types are wide enough for what Python hands over.
+_NAME, _SPAN, _TEXT = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_char_p
+_FUNCTIONS = {
+    "open": (ctypes.c_int, _TEXT),
+    "close": (None,),
+    "current_state": (ctypes.c_int,),
+    "state_text": (_TEXT, ctypes.c_int),
+    "dropped": (ctypes.c_uint64,),
+    "intern": (_NAME, _TEXT),
+    "phase_begin": (_SPAN, _NAME),
+    "phase_end": (None, _SPAN),
+    "wait_begin": (_SPAN, _NAME),
+    "wait_end": (None, _SPAN),
+    "step": (None, ctypes.c_int64),
+    "metric": (None, _NAME, ctypes.c_double, ctypes.c_int64),
+    "tag": (None, _TEXT, _TEXT),
+    "count": (None, ctypes.c_int, ctypes.c_uint64),
+    "flops": (None, ctypes.c_int, ctypes.c_double),
+}
+NOT_FOUND = -1  # a state that the library has not
+
+
+class Library:
+    """The functions of everywatt.h, without their prefix."""
+
+    def __init__(self, path: str) -> None:
+        loaded = ctypes.PyDLL(path)
+        for name, (result, *arguments) in _FUNCTIONS.items():
+            function = getattr(loaded, "everywatt_" + name)
+            function.restype, function.argtypes = result, arguments
+            setattr(self, name, function)
+
+
+class NoLibrary:
+    """The same functions where there is no library."""
+
+    def __init__(self, reason: str) -> None:
+        text = f"marks go nowhere: {reason}".encode()
+        answers = {"open": NOT_FOUND, "current_state": NOT_FOUND, "state_text": text}
+        for name, (result, *_) in _FUNCTIONS.items():
+            answer = answers.get(name, None if result is None else 0)
+            setattr(self, name, lambda *_, answer=answer: answer)
+
+
+def _candidates() -> List[str]:
+    """Where the library may be: what the user says, else beside this package, in this repository's build, on the system."""
+    said = os.environ.get("EVERYWATT_LIBRARY")
+    if said:
+        return [said]
+    files = [_HERE / _FILE, _HERE.parent.parent / "build" / "release" / "lib" / _FILE]
+    return [str(file) for file in files if file.exists()] + [_FILE + ".0"]
+
+
+def load() -> Any:
+    """The first library that can be loaded, or one that does nothing."""
+    if os.environ.get("EVERYWATT_DISABLED") == "1":
+        return NoLibrary("EVERYWATT_DISABLED=1")
+    reason = ""
+    for path in _candidates():
+        try:
+            return Library(path)
+        except (OSError, AttributeError) as error:  # not there, of another machine, or of another version
+            reason = str(error)
+    log.warning("everywatt: %s; marks go nowhere. Install libeverywatt, or set EVERYWATT_LIBRARY to its path.", reason)
+    return NoLibrary(reason)

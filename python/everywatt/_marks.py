@@ -1,0 +1,162 @@
+"""What a job says of itself; see the package's own text."""
+import functools
+import inspect
+from typing import Any, Callable, Dict, Optional, Set, TypeVar, Union, overload
+
+from ._library import load, log
+
+_library = load()
+# Bound once: a look-up less in each mark.
+_phase_begin, _phase_end = _library.phase_begin, _library.phase_end
+_wait_begin, _wait_end = _library.wait_begin, _library.wait_end
+
+_UNITS = {"tokens": 0, "samples": 1, "bytes": 2}
+_PRECISIONS = {"fp64": 0, "fp32": 1, "tf32": 2, "fp16": 3, "bf16": 4, "fp8": 5, "int8": 6, "fp4": 7}
+_UNKNOWN = 255  # no unit and no precision: the library counts the mark as dropped
+
+_told: Set[str] = set()  # unknown words that were warned of
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _bytes(text: object) -> bytes:
+    return str(text).encode("utf-8", "surrogateescape")
+
+
+class _Names(Dict[object, int]):
+    """Text to the library's number for it, asked for once."""
+
+    def __missing__(self, text: object) -> int:
+        number = _library.intern(_bytes(text))
+        if number:  # else there is no room for more names, and none here either
+            self[text] = number
+        return number
+
+
+_names = _Names()
+
+
+class phase:  # noqa: N801: used like a function
+    """``with everywatt.phase("eval"):`` is a stretch of work on this thread, within those that are open on it.
+
+    Costs about half a microsecond, both ends together. Each object is for one use.
+    """
+
+    __slots__ = ("_name", "_span")
+
+    def __init__(self, name: str) -> None:
+        self._name = _names[name]
+
+    def __enter__(self) -> None:
+        self._span = _phase_begin(self._name)
+
+    def __exit__(self, *_: object) -> None:
+        _phase_end(self._span)
+
+
+class waiting:  # noqa: N801
+    """``with everywatt.waiting("allreduce"):`` says that this thread waits for others, or for data, and for what."""
+
+    __slots__ = ("_name", "_span")
+
+    def __init__(self, what: str) -> None:
+        self._name = _names[what]
+
+    def __enter__(self) -> None:
+        self._span = _wait_begin(self._name)
+
+    def __exit__(self, *_: object) -> None:
+        _wait_end(self._span)
+
+
+@overload
+def measure(function: Function) -> Function: ...
+@overload
+def measure(function: str) -> Callable[[Function], Function]: ...
+def measure(function: Union[Function, str]) -> Any:
+    """``@everywatt.measure`` makes each call of a function a phase with its name, ``@everywatt.measure("name")`` with another.
+
+    Of a generator the phase lasts from its first item to its end, of a coroutine until it returns; phases of coroutines that
+    take turns on one thread overlap.
+    """
+    if isinstance(function, str):
+        return lambda real: _measured(real, function)
+    return _measured(function, function.__qualname__)
+
+
+def _measured(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(function):
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with phase(name):
+                return await function(*args, **kwargs)
+    elif inspect.isgeneratorfunction(function):
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with phase(name):
+                return (yield from function(*args, **kwargs))
+    else:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with phase(name):
+                return function(*args, **kwargs)
+    return functools.wraps(function)(wrapper)
+
+
+def step(number: Optional[int] = None) -> None:
+    """A training step ended here. ``number`` is its number, from 0; without it, one more than the one before."""
+    _library.step(-1 if number is None else int(number))
+
+
+def metric(name: str, value: float, step: Optional[int] = None) -> None:
+    """A figure of the job's own, in its own unit (which the name should say), of the step it belongs to.
+
+    NaN and infinities are kept. A tensor is turned into a number, which waits for the GPU it is on.
+    """
+    _library.metric(_names[name], float(value), -1 if step is None else int(step))
+
+
+def tag(key: str, value: object) -> None:
+    """A fact about the run as text, of which the first 1,024 bytes count; the last one said of a key holds."""
+    _library.tag(_bytes(key), _bytes(value))
+
+
+def count(what: str, amount: float, precision: str = "fp32") -> None:
+    """So many more were done since the last call; amounts add up.
+
+    ``what`` is "tokens", "samples" or "bytes" (whole numbers), or "flops": floating-point operations, a multiply-add being two,
+    done in ``precision``: "fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8" or "fp4".
+    """
+    if what == "flops":
+        _library.flops(_known(_PRECISIONS, precision), float(amount))
+    elif 0 <= amount < 2**64:
+        _library.count(_known(_UNITS, what), int(amount))
+    else:
+        _library.count(_UNKNOWN, 0)
+
+
+def _known(words: Dict[str, int], word: str) -> int:
+    if word not in words and word not in _told:
+        _told.add(word)
+        log.warning("everywatt: '%s' is not counted; known are %s.", word, ", ".join(words))
+    return words.get(word, _UNKNOWN)
+
+
+def open(socket_path: Optional[str] = None) -> bool:  # noqa: A001: everywatt.open
+    """Gets ready for marks now instead of at the first one (about 0.1 ms); whether marks are kept.
+
+    ``socket_path`` is where a supervisor listens; without it, what EVERYWATT_SOCKET says.
+    """
+    return _library.open(None if socket_path is None else _bytes(socket_path)) == 0
+
+
+def close() -> None:
+    """No marks follow until ``open``. Not needed at the end of a program."""
+    _library.close()
+
+
+def state() -> str:
+    """Whether marks are kept, and why not, in a line."""
+    return _library.state_text(_library.current_state()).decode()
+
+
+def dropped() -> int:
+    """Marks of this process that were not recorded since its first one."""
+    return _library.dropped()

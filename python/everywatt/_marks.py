@@ -27,7 +27,7 @@ class _Names(Dict[object, int]):
     """Text to the library's number for it, asked for once."""
 
     def __missing__(self, text: object) -> int:
-        number = _library.intern(_bytes(text))
+        number: int = _library.intern(_bytes(text))
         if number:  # else there is no room for more names, and none here either
             self[text] = number
         return number
@@ -85,18 +85,23 @@ def measure(function: Union[Function, str]) -> Any:
 
 
 def _measured(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        with phase(name):
+            return await function(*args, **kwargs)
+
+    def generator(*args: Any, **kwargs: Any) -> Any:
+        with phase(name):
+            return (yield from function(*args, **kwargs))
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        with phase(name):
+            return function(*args, **kwargs)
+
+    wrapper: Callable[..., Any] = plain
     if inspect.iscoroutinefunction(function):
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with phase(name):
-                return await function(*args, **kwargs)
+        wrapper = coroutine
     elif inspect.isgeneratorfunction(function):
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with phase(name):
-                return (yield from function(*args, **kwargs))
-    else:
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with phase(name):
-                return function(*args, **kwargs)
+        wrapper = generator
     return functools.wraps(function)(wrapper)
 
 
@@ -144,7 +149,7 @@ def open(socket_path: Optional[str] = None) -> bool:  # noqa: A001: everywatt.op
 
     ``socket_path`` is where a supervisor listens; without it, what EVERYWATT_SOCKET says.
     """
-    return _library.open(None if socket_path is None else _bytes(socket_path)) == 0
+    return bool(_library.open(None if socket_path is None else _bytes(socket_path)) == 0)
 
 
 def close() -> None:
@@ -154,9 +159,9 @@ def close() -> None:
 
 def state() -> str:
     """Whether marks are kept, and why not, in a line."""
-    return _library.state_text(_library.current_state()).decode()
+    return str(_library.state_text(_library.current_state()), "utf-8")
 
 
 def dropped() -> int:
     """Marks of this process that were not recorded since its first one."""
-    return _library.dropped()
+    return int(_library.dropped())

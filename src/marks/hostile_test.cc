@@ -2,6 +2,7 @@
 // line that says why, and the others are heard as before.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -154,6 +155,39 @@ TEST_F(Hostile, ACallerMayHesitateButNotForEver) {
   EXPECT_EQ(::send(silent.get(), "x", 1, MSG_NOSIGNAL), -1) << "it was sent away";
   ::munmap(ring, sizeof(Ring));
   file.close();
+}
+
+TEST_F(Hostile, ACallerThatGoesWithoutAWordIsNoTrouble) {
+  connect();
+  look();
+  EXPECT_THAT(lines_, IsEmpty());
+}
+
+TEST_F(Hostile, MoreProcessesThanThereAreFilesForAreAllHeard) {
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(run([i] { everywatt_step(i); }), 0);
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit few{.rlim_cur = 32, .rlim_max = before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  look();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_THAT(lines_, IsEmpty());
+  EXPECT_THAT(all<StepMark>(), SizeIs(100));
+}
+
+TEST_F(Hostile, WhereNoFileCanBeHadACallerWaits) {
+  EXPECT_EQ(run([] { everywatt_step(1); }), 0);
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  // Room for the connection, and none for what comes with it.
+  const rlimit none{.rlim_cur = static_cast<rlim_t>(Fd{::dup(0)}.get() + 1), .rlim_max = before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  look();
+  EXPECT_THAT(heard_, IsEmpty());
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  look();
+  EXPECT_THAT(lines_, IsEmpty());
+  EXPECT_THAT(all<StepMark>(), SizeIs(1));
 }
 
 TEST_F(Hostile, ARingThatIsDamagedLaterIsReadNoFurther) {

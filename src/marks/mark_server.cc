@@ -69,7 +69,6 @@ MarkServer::~MarkServer() {
 }
 
 std::vector<std::string> MarkServer::accept_and_drain(Nanoseconds now, const MarkSink& sink) {
-  accept_callers(now);
   hear_callers(now, sink);
   hear_speakers(now, Last::no, sink);
   return std::exchange(lines_, {});
@@ -77,40 +76,39 @@ std::vector<std::string> MarkServer::accept_and_drain(Nanoseconds now, const Mar
 
 std::vector<std::string> MarkServer::finish(Nanoseconds now, const MarkSink& sink) {
   for (int round = 0; round < kLastRounds; ++round) {
-    const std::size_t came = accept_callers(now);
-    hear_callers(now, sink);
+    const std::size_t came = hear_callers(now, sink);
     hear_speakers(now, Last::yes, sink);
     if (came == 0) break;
   }
   return std::exchange(lines_, {});
 }
 
-std::size_t MarkServer::accept_callers(Nanoseconds now) {
+// One after the other: a thousand at once would be more files than we may open.
+std::size_t MarkServer::hear_callers(Nanoseconds now, const MarkSink& sink) {
+  std::erase_if(callers_, [&](const Caller& caller) {
+    return hear_caller(caller.connection, now, sink) || now - caller.since >= kSilence;
+  });
   std::size_t came = 0;
-  while (speakers_.size() + callers_.size() < kMostSpeakers && callers_.size() < kMostCallers + came) {
+  while (came < kMostSpeakers && speakers_.size() < kMostSpeakers && callers_.size() < kMostCallers) {
     Fd connection{::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
     if (!connection) break;
-    callers_.push_back({.connection = std::move(connection), .since = now});
     ++came;
+    if (hear_caller(connection, now, sink)) continue;
+    callers_.push_back({.connection = std::move(connection), .since = now});
   }
   return came;
 }
 
-void MarkServer::hear_callers(Nanoseconds now, const MarkSink& sink) {
-  std::vector<Caller> silent;
-  for (Caller& caller : callers_) {
-    std::optional<Packet> packet;
-    if (has_room_for_file(caller.connection)) packet = take_packet(caller.connection);
-    if (!packet) {
-      if (now - caller.since < kSilence) silent.push_back(std::move(caller));
-      continue;
-    }
-    const std::int32_t peer = peer_of(caller.connection);
-    if (const auto taken = take_in(*packet, peer, now, sink); !taken) {
-      tell("marks of process " + std::to_string(peer) + " are not read: " + taken.error().what);
-    }
+bool MarkServer::hear_caller(const Fd& connection, Nanoseconds now, const MarkSink& sink) {
+  if (!has_room_for_file(connection)) return false;
+  const auto packet = take_packet(connection);
+  if (!packet) return false;
+  if (packet->bytes.empty()) return true;  // killed before it said a word
+  const std::int32_t peer = peer_of(connection);
+  if (const auto taken = take_in(*packet, peer, now, sink); !taken) {
+    tell("marks of process " + std::to_string(peer) + " are not read: " + taken.error().what);
   }
-  callers_ = std::move(silent);
+  return true;
 }
 
 Result<void> MarkServer::take_in(const Packet& packet, std::int32_t peer, Nanoseconds now, const MarkSink& sink) {

@@ -69,8 +69,9 @@ class MarkServer {
   enum class Last { no, yes };
 
   MarkServer(std::filesystem::path path, Fd socket) : path_{std::move(path)}, socket_{std::move(socket)} {}
-  std::size_t accept_callers(Nanoseconds now);  // how many came
-  void hear_callers(Nanoseconds now, const MarkSink& sink);
+  std::size_t hear_callers(Nanoseconds now, const MarkSink& sink);  // how many came
+  // Whether all was heard that it has to say.
+  bool hear_caller(const Fd& connection, Nanoseconds now, const MarkSink& sink);
   Result<void> take_in(const Packet& packet, std::int32_t peer, Nanoseconds now, const MarkSink& sink);
   void hear_speakers(Nanoseconds now, Last last, const MarkSink& sink);
   void hear(Speaker& speaker, Nanoseconds now, Last last, std::uint64_t& slots, const MarkSink& sink);

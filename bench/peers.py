@@ -48,6 +48,14 @@ def zeus(what, seconds):
     return [str(programs_of(ZEUS) / "python"), str(PROGRAMS / "peer_zeus.py"), what, str(seconds)]
 
 
+def marking_pairs(tool, rounds):
+    """bench/marks_pair.py: begin and end of a phase, window or task, so many times, by the interpreter that has the tool."""
+    python = {"everywatt": "/usr/bin/python3", "zeus": ZEUS, "codecarbon": CODECARBON}[tool]
+    if tool != "everywatt":
+        python = str(programs_of(python) / "python")
+    return [python, str(PROGRAMS / "marks_pair.py"), tool, str(rounds)]
+
+
 def codecarbon_version():
     return version(CODECARBON)
 

@@ -16,6 +16,7 @@ import accuracy
 import codec
 import gpu_cost
 import many_runs
+import marks
 import own_cost
 import side_by_side
 import slices
@@ -30,6 +31,7 @@ FIGURES = {
     "gpu-cost": (gpu_cost.measure, "CPU time and memory of everywatt on eight GPUs"),
     "side-by-side": (side_by_side.measure, "everywatt, CodeCarbon and zeus on the same GPU at the same time"),
     "slowdown": (slowdown.measure, "slowdown of a CPU-bound job"),
+    "marks": (marks.measure, "what a job pays for a mark, in C and in Python"),
     "series-codec": (codec.measure, "bytes of a series beside its entropy"),
     "slices": (slices.measure, "a day at 10 Hz drawn at 1,000 slices"),
     "many-runs": (many_runs.measure, "`everywatt ls` of 10,000 runs"),

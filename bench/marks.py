@@ -68,6 +68,6 @@ def report(page, in_c, in_python):
                [row(f"{tool}: {WHAT[tool]}", values, 1e-6, 2) for tool, values in in_python.items()])
     page.text(f"Peers: {peers.version(peers.ZEUS)}, {peers.codecarbon_version()}, each on Debian's python3. They do more in that time: both ask "
               "the sensors at each end, in the job. everywatt only says when it was; its supervisor, which reads the sensors ten "
-              "times a second, puts the energy to it. The GPU is the virtual lab's, whose library answers faster than a driver does: "
-              "on hardware the peers take longer.")
+              "times a second, puts the energy to it. The GPU is the virtual lab's: "
+              "how long a real driver takes was not measured.")
     page.write()

@@ -76,7 +76,7 @@ EVERYWATT_API everywatt_state everywatt_open(const char* socket_path);
 
 /* No marks of this process follow (until it calls everywatt_open); what was
  * marked is still read. No other thread may be marking meanwhile. Not needed
- * at the end of a process. Some kilobytes of the ring stay in memory. */
+ * at the end of a process. The ring's memory goes with the process. */
 EVERYWATT_API void everywatt_close(void);
 
 /* How things stand; opens nothing. */

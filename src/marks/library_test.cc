@@ -155,6 +155,7 @@ TEST_F(Library, AForkedChildHasItsOwnRingAndKnowsItsParent) {
   EXPECT_EQ(processes[0].forked_from, std::nullopt);
   EXPECT_EQ(processes[1].forked_from, heard_[0].lane.process);
   EXPECT_EQ(heard_[0].lane.process.pid, parent);
+  for (const Mark& mark : heard_) EXPECT_EQ(mark.lane.thread, mark.lane.process.pid);
   const auto begins = all<PhaseBegin>();
   ASSERT_EQ(begins.size(), 2u);
   EXPECT_EQ(begins[1].name, "work");

@@ -305,7 +305,7 @@ struct Books {
       series.device = rebooking.device;
       series.cpus = rebooking.cpus;
       accounts = {};
-      add(rebook(series, rebooking.floor, {}, started));
+      add(rebook(series, rebooking.floor, started));
     }
   }
 };

@@ -15,17 +15,17 @@ extern "C" const char accelerator_names_csv_end[];
 namespace everywatt {
 namespace {
 
-constexpr std::array<std::pair<Precision, std::string_view>, 10> kPrecisions = {
-    {{Precision::fp64, "fp64"},
-     {Precision::fp64_tensor, "fp64-tensor"},
-     {Precision::fp32, "fp32"},
-     {Precision::fp32_tensor, "fp32-tensor"},
-     {Precision::tf32, "tf32"},
-     {Precision::bf16, "bf16"},
-     {Precision::fp16, "fp16"},
-     {Precision::fp8, "fp8"},
-     {Precision::int8, "int8"},
-     {Precision::fp4, "fp4"}}};
+constexpr std::array<std::pair<PeakPrecision, std::string_view>, 10> kPrecisions = {
+    {{PeakPrecision::fp64, "fp64"},
+     {PeakPrecision::fp64_tensor, "fp64-tensor"},
+     {PeakPrecision::fp32, "fp32"},
+     {PeakPrecision::fp32_tensor, "fp32-tensor"},
+     {PeakPrecision::tf32, "tf32"},
+     {PeakPrecision::bf16, "bf16"},
+     {PeakPrecision::fp16, "fp16"},
+     {PeakPrecision::fp8, "fp8"},
+     {PeakPrecision::int8, "int8"},
+     {PeakPrecision::fp4, "fp4"}}};
 
 // "H100 SXM5,bf16,989,TFLOP/s,ml-engineering torchtitan,high,2026-11"
 struct Row {
@@ -116,7 +116,7 @@ void take(Accelerator& into, const Row& row) {
 }
 
 // "fp64-tensor" as the table writes it.
-std::string quantity_of(Precision precision) {
+std::string quantity_of(PeakPrecision precision) {
   std::string name{to_string(precision)};
   std::ranges::replace(name, '-', '_');
   return name;
@@ -124,11 +124,11 @@ std::string quantity_of(Precision precision) {
 
 }  // namespace
 
-std::string_view to_string(Precision precision) {
+std::string_view to_string(PeakPrecision precision) {
   return std::ranges::find(kPrecisions, precision, &decltype(kPrecisions)::value_type::first)->second;
 }
 
-std::optional<Precision> parse_precision(std::string_view text) {
+std::optional<PeakPrecision> parse_precision(std::string_view text) {
   const auto found = std::ranges::find(kPrecisions, text, &decltype(kPrecisions)::value_type::second);
   return found == kPrecisions.end() ? std::nullopt : std::optional{found->first};
 }
@@ -148,7 +148,7 @@ Result<Accelerator> find_accelerator(std::string_view name) {
   return accelerator;
 }
 
-Result<Peak> find_peak(const Accelerator& accelerator, Precision precision) {
+Result<Peak> find_peak(const Accelerator& accelerator, PeakPrecision precision) {
   const auto table = rows();
   const std::string quantity = quantity_of(precision);
   const auto row =

@@ -13,10 +13,10 @@
 
 namespace everywatt {
 
-enum class Precision { fp64, fp64_tensor, fp32, fp32_tensor, tf32, bf16, fp16, fp8, int8, fp4 };
+enum class PeakPrecision { fp64, fp64_tensor, fp32, fp32_tensor, tf32, bf16, fp16, fp8, int8, fp4 };
 
-std::string_view to_string(Precision precision);  // "fp64-tensor"
-std::optional<Precision> parse_precision(std::string_view text);
+std::string_view to_string(PeakPrecision precision);  // "fp64-tensor"
+std::optional<PeakPrecision> parse_precision(std::string_view text);
 std::string precision_names();  // "fp64, fp64-tensor, …", for messages
 
 // Where a figure is from: sources as data/README.md lists them, parted by a blank.
@@ -51,7 +51,7 @@ struct Accelerator {
 Result<Accelerator> find_accelerator(std::string_view name);
 
 // Errc::absent: the device computes nothing in this precision, or the table does not know.
-Result<Peak> find_peak(const Accelerator& accelerator, Precision precision);
+Result<Peak> find_peak(const Accelerator& accelerator, PeakPrecision precision);
 
 // Every device of the table, by its name there.
 std::vector<std::string_view> known_accelerators();

@@ -22,7 +22,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-double teraflops(std::string_view device, Precision precision) {
+double teraflops(std::string_view device, PeakPrecision precision) {
   const auto accelerator = find_accelerator(device);
   if (!accelerator) return 0;
   const auto peak = find_peak(*accelerator, precision);
@@ -78,14 +78,14 @@ TEST(Accelerators, AreNotGuessed) {
 TEST(Accelerators, HaveNoPeakWhereTheyHaveNoUnits) {
   const auto v100 = find_accelerator("Tesla V100-SXM2-16GB");
   ASSERT_TRUE(v100);
-  EXPECT_THAT(find_peak(*v100, Precision::bf16).error().what, HasSubstr("has no units"));
-  EXPECT_THAT(find_peak(*v100, Precision::int8).error().what, HasSubstr("not known"));
+  EXPECT_THAT(find_peak(*v100, PeakPrecision::bf16).error().what, HasSubstr("has no units"));
+  EXPECT_THAT(find_peak(*v100, PeakPrecision::int8).error().what, HasSubstr("not known"));
 }
 
 TEST(Accelerators, OfConsumersArePeakedWhereTheyAccumulateIn32Bits) {
-  EXPECT_DOUBLE_EQ(teraflops("NVIDIA GeForce RTX 4090", Precision::bf16), 165.2);
-  EXPECT_DOUBLE_EQ(teraflops("NVIDIA GeForce RTX 4090", Precision::fp8), 330.3);
-  EXPECT_DOUBLE_EQ(teraflops("NVIDIA GeForce RTX 3090", Precision::fp16), 71);
+  EXPECT_DOUBLE_EQ(teraflops("NVIDIA GeForce RTX 4090", PeakPrecision::bf16), 165.2);
+  EXPECT_DOUBLE_EQ(teraflops("NVIDIA GeForce RTX 4090", PeakPrecision::fp8), 330.3);
+  EXPECT_DOUBLE_EQ(teraflops("NVIDIA GeForce RTX 3090", PeakPrecision::fp16), 71);
 }
 
 // Boost clock × operations a unit and clock × units × 2 (fused multiply-add), as their makers state them.
@@ -102,7 +102,7 @@ TEST(Accelerators, AgreeWithTheArithmeticOfTheirSpecification) {
                              {"MI355X", 2400, 512, 1024, 1},   {"Gaudi 2", 1650, 65536, 2, 1}};
   for (const Case& c : kCases) {
     const double peak = c.megahertz * 1e6 * c.fused_per_unit * c.units * 2 / 1e12 / c.devices;
-    EXPECT_NEAR(teraflops(c.device, Precision::bf16), peak, 0.01 * peak) << c.device;
+    EXPECT_NEAR(teraflops(c.device, PeakPrecision::bf16), peak, 0.01 * peak) << c.device;
   }
 }
 
@@ -154,17 +154,17 @@ TEST(Accelerators, HaveNamesThatLeadIntoTheTable) {
 TEST(Accelerators, DoTwiceAsMuchInHalfThePrecision) {
   for (const std::string_view device : known_accelerators()) {
     if (device.starts_with("TPU") || device.starts_with("Trainium") || device.starts_with("Gaudi")) continue;
-    const double bf16 = teraflops(device, Precision::bf16);
-    const double tf32 = teraflops(device, Precision::tf32);
-    const double fp8 = teraflops(device, Precision::fp8);
+    const double bf16 = teraflops(device, PeakPrecision::bf16);
+    const double tf32 = teraflops(device, PeakPrecision::tf32);
+    const double fp8 = teraflops(device, PeakPrecision::fp8);
     if (bf16 > 0 && tf32 > 0) {
       EXPECT_NEAR(bf16 / tf32, 2, 0.1) << device;
     }
     if (bf16 > 0 && fp8 > 0) {
       EXPECT_NEAR(fp8 / bf16, 2, 0.1) << device;
     }
-    if (bf16 > 0 && teraflops(device, Precision::fp16) > 0) {
-      EXPECT_EQ(bf16, teraflops(device, Precision::fp16)) << device;
+    if (bf16 > 0 && teraflops(device, PeakPrecision::fp16) > 0) {
+      EXPECT_EQ(bf16, teraflops(device, PeakPrecision::fp16)) << device;
     }
   }
 }

@@ -24,7 +24,7 @@ struct HardwareQuestion {
 // What devices did the run in what time; any part may be missing.
 struct DeviceQuestion {
   std::optional<std::string> name = {};
-  std::optional<Precision> precision = {};
+  std::optional<PeakPrecision> precision = {};
   Count devices = 1;
   std::optional<Duration> time = {};
   std::optional<Energy> energy = {};

@@ -26,7 +26,7 @@ WorkStatement state(const WorkQuestion& question) {
 }
 
 DeviceQuestion h100(double seconds) {
-  return {.name = "NVIDIA H100 80GB HBM3", .precision = Precision::bf16, .devices = 8, .time = seconds * second};
+  return {.name = "NVIDIA H100 80GB HBM3", .precision = PeakPrecision::bf16, .devices = 8, .time = seconds * second};
 }
 
 TEST(WorkStatement, TakesTheContextThatTheModelHasWhereNoneIsGiven) {
@@ -76,11 +76,11 @@ TEST(WorkStatement, HasAReasonWhereItHasNoRate) {
     EXPECT_FALSE(device->mfu || device->hfu);
     return device->reason.value_or("");
   };
-  EXPECT_THAT(reason({.name = "NVIDIA H1000", .precision = Precision::bf16, .time = second}), HasSubstr("H1000"));
-  EXPECT_THAT(reason({.name = "Tesla T4", .precision = Precision::bf16, .time = second}), HasSubstr("no units"));
+  EXPECT_THAT(reason({.name = "NVIDIA H1000", .precision = PeakPrecision::bf16, .time = second}), HasSubstr("H1000"));
+  EXPECT_THAT(reason({.name = "Tesla T4", .precision = PeakPrecision::bf16, .time = second}), HasSubstr("no units"));
   EXPECT_THAT(reason({.name = "Tesla T4", .time = second}), HasSubstr("--precision"));
-  EXPECT_THAT(reason({.precision = Precision::bf16, .time = second}), HasSubstr("--device"));
-  EXPECT_THAT(reason({.name = "Tesla T4", .precision = Precision::fp16}), HasSubstr("--seconds"));
+  EXPECT_THAT(reason({.precision = PeakPrecision::bf16, .time = second}), HasSubstr("--device"));
+  EXPECT_THAT(reason({.name = "Tesla T4", .precision = PeakPrecision::fp16}), HasSubstr("--seconds"));
   EXPECT_THAT(state({.shape = small(), .device = h100(1)}).device->reason.value_or(""), HasSubstr("--tokens"));
 }
 

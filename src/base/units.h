@@ -87,7 +87,6 @@ using FlopPerEnergy = Quantity<Dim{.energy = -1, .flop = 1}>;
 using DataSize = Quantity<Dim{.data = 1}>;
 using Bandwidth = Quantity<Dim{.time = -1, .data = 1}>;
 using CarbonIntensity = Quantity<Dim{.energy = -1, .carbon = 1}>;
-using FlopCount = Quantity<Dim{.flop = 1}>;
 
 // Many tools print MACs and call them FLOPs: the two meet here and nowhere else.
 constexpr Flop flops_of(Mac macs) { return 2.0 * (macs / mac) * flop; }

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "cli/kinship.h"
 #include "cli/ledger.h"
+#include "job/process.h"
 #include "sources/all_sources.h"
 
 namespace everywatt {
@@ -123,6 +124,11 @@ Recording::Recording(Context& context, const Config& config, Run run, const Tena
   if (meter_->election().devices.empty())
     note("no device of this machine could be measured or modelled: everywatt doctor says why");
   note_sources();
+  if (auto voice = JobVoice::open(run_.id)) {
+    voice_.emplace(*std::move(voice));
+  } else {
+    note("what the job says of itself is not heard: " + voice.error().what);
+  }
   sampler_.sample_edge(context_.clock, *meter_);
   run_.started = context_.clock.now();
   meter_->begin(run_.started);
@@ -130,6 +136,24 @@ Recording::Recording(Context& context, const Config& config, Run run, const Tena
   if (presence_) {
     tenants_ = presence_->tenants(run_.started.steady);
     propose_floors(run_.started.steady);
+  }
+}
+
+std::optional<std::string> Recording::socket() const { return voice_ ? std::optional{voice_->socket()} : std::nullopt; }
+
+void Recording::hear(Nanoseconds now) {
+  if (!voice_) return;
+  voice_->hear(now, meter_->phases(), run_);
+  note_process_times(now);
+}
+
+// Of a run of which several processes speak: what each worked, with the children that it waited for.
+void Recording::note_process_times(Nanoseconds now) {
+  const auto& processes = meter_->phases().processes();
+  if (processes.size() < 2) return;
+  for (const ProcessKey& process : processes) {
+    const auto seen = read_process(process.pid);
+    if (seen && seen->start_ticks == process.start_ticks) meter_->phases().note_work("", process, now, seen->total());
   }
 }
 
@@ -215,12 +239,15 @@ JobEnd Recording::follow(Job& job) {
   Nanoseconds next_window = next_on_grid(now.steady, kWindow);
   for (;;) {
     const bool shared = tenants_.size() > 1;
-    const Nanoseconds next = sampler_.has_ticks() || shared ? next_on_grid(now.steady, kTick) : next_window;
+    const bool speaks = voice_ && voice_->is_speaking();
+    const bool is_quick = sampler_.has_ticks() || shared || speaks;
+    const Nanoseconds next = is_quick ? next_on_grid(now.steady, kTick) : next_window;
     const bool called = wait_for(job, now.steady, next);
     if (const auto end = called ? job.poll_end() : std::nullopt) {
       ended_ = context_.clock.now();
       take_arrivals();
       sampler_.sample_edge(context_.clock, *meter_, kPatience);
+      if (voice_) voice_->finish(ended_.steady, meter_->phases(), run_);
       tally(job);
       keep(meter_->finish(window(job, ended_)));
       if (presence_) (void)presence_->leave(ended_.steady, meter_->work_readings());
@@ -234,14 +261,15 @@ JobEnd Recording::follow(Job& job) {
       sampler_.hunt();
       next_hunt_ = SideReader::next_hunt(ran, meter_->knows_renewals());
     }
-    // When within a second there was work, and whose, matters where others come and go.
-    const bool at_edge = shared || now.steady >= next_window;
+    // When within a second there was work, and whose, matters where others come and go, and where the job has phases.
+    const bool at_edge = shared || speaks || now.steady >= next_window;
     if (at_edge) {
       sampler_.sample_edge(context_.clock, *meter_);
     } else {
       sampler_.sample_tick(context_.clock);
     }
-    if (job_time_is_cheap_ && shared) meter_->note_cpu_time(now.steady, job.cpu_time());
+    hear(now.steady);
+    if (job_time_is_cheap_ && (shared || speaks)) meter_->note_cpu_time(now.steady, job.cpu_time());
     if (now.steady < next_window) continue;
     close_window(job, now);
     next_window = next_on_grid(now.steady, kWindow);
@@ -269,6 +297,13 @@ void Recording::reserve(Job& job) {
   if (reservation.is_explicit() || reservation.gpus) (void)presence_->reserve(reservation);
 }
 
+// What was dropped is the voice's to say.
+void Recording::set_overhead() {
+  const std::uint64_t dropped = run_.overhead.marks_dropped;
+  run_.overhead = own_overhead();
+  run_.overhead.marks_dropped = dropped;
+}
+
 void Recording::tally(Job& job) {
   for (const SourceState& state : sampler_.states()) {
     if (state.kind == SourceState::Kind::starting) note(state.name + ": its library had not started before the end");
@@ -285,7 +320,7 @@ void Recording::close_window(Job& job, Instant until) {
   keep(meter_->close_window(context));
   if (windows_++ % kWindowsPerUsage == 0) {
     run_.usage = job.usage();
-    run_.overhead = own_overhead();
+    set_overhead();
   }
   run_.usage.cpu_time = context.cpu_time;
   run_.ended = until;  // of a run that still says `running`: seen until
@@ -314,7 +349,8 @@ void Recording::rebook() {
   const auto rebookings = meter_->rebookings();
   if (!store_ || store_failed_ || rebookings.empty()) return;
   if (!store_->commit()) return;
-  std::vector<Entry> entries = record_.entries;
+  auto stored = store_->read(run_.id);
+  if (!stored) return;
   for (const Meter::Rebooking& device : rebookings) {
     DeviceSeries series{.device = device.device,
                         .cpus = device.cpus,
@@ -333,20 +369,12 @@ void Recording::rebook() {
       if (!read) return;
       *points = *std::move(read);
     }
-    std::erase_if(entries, [&](const Entry& entry) { return entry.device == device.device; });
-    std::ranges::move(everywatt::rebook(series, device.floor, meter_->phases(), run_.started),
-                      std::back_inserter(entries));
-  }
-  // The other devices' entries keep their minutes only in the store.
-  auto stored = store_->read(run_.id);
-  if (!stored) return;
-  std::erase_if(stored->entries, [&](const Entry& entry) {
-    return std::ranges::find(rebookings, entry.device, &Meter::Rebooking::device) != rebookings.end();
-  });
-  for (const Entry& entry : entries) {
-    if (std::ranges::find(rebookings, entry.device, &Meter::Rebooking::device) != rebookings.end()) {
-      stored->entries.push_back(entry);
-    }
+    const auto own = std::ranges::stable_partition(stored->entries,
+                                                   [&](const Entry& entry) { return entry.device != device.device; });
+    const std::vector<Entry> before{own.begin(), own.end()};
+    stored->entries.erase(own.begin(), own.end());
+    std::ranges::move(divide_like(before, everywatt::rebook(series, device.floor, run_.started)),
+                      std::back_inserter(stored->entries));
   }
   if (!store_->clear_entries(run_.id)) return;
   if (!store_->append(run_.id, {.devices = {}, .entries = stored->entries, .phases = {}, .gaps = {}, .series = {}}))
@@ -391,7 +419,7 @@ Bill Recording::finish(const JobEnd& end) {
   run_.status = end.signal ? RunStatus::killed : is_good ? RunStatus::finished : RunStatus::failed;
   if (end.signal) run_.ended_by = signal_text(*end.signal);
   if (end.left_by) run_.ended_by = signal_text(*end.left_by) + " to everywatt";
-  run_.overhead = own_overhead();
+  set_overhead();
   if (store_) {
     for (const auto& [device, floor] : meter_->learnt_floors()) {
       (void)store_->put_floor({.host = ledger_host(run_.host, context_.roots),

@@ -10,6 +10,7 @@
 #include "account/bill.h"
 #include "cli/command.h"
 #include "cli/config.h"
+#include "cli/job_voice.h"
 #include "job/job.h"
 #include "meter/meter.h"
 #include "meter/presence.h"
@@ -32,6 +33,8 @@ class Recording {
   Bill finish(const JobEnd& end);
 
   const Run& run() const { return run_; }
+  // Where the job's marks are heard; none: nowhere, a notice says why.
+  std::optional<std::string> socket() const;
   // Where the bill is kept; none: nowhere, a notice says why.
   std::optional<std::string> kept_in() const;
 
@@ -50,6 +53,9 @@ class Recording {
   void note(std::string line);
   WindowContext window(Job& job, Instant until);
   void tally(Job& job);
+  void hear(Nanoseconds now);
+  void set_overhead();
+  void note_process_times(Nanoseconds now);
   void reserve(Job& job);
 
   Context& context_;
@@ -64,6 +70,7 @@ class Recording {
   bool job_time_is_cheap_ = false;  // to be read every tick, not only once a window
   Sampler sampler_;
   std::unique_ptr<Meter> meter_;
+  std::optional<JobVoice> voice_;
   std::optional<Presence> presence_;
   std::vector<Tenant> tenants_;
   std::set<std::int64_t> our_pids_;  // that used a GPU

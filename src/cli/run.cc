@@ -101,8 +101,10 @@ Result<int> run_command(Context& context, Args args) {
 
   TRY(const Config config, Config::load());
   Recording recording{context, config, std::move(run), measured_from(::getpid())};
+  std::vector<std::pair<std::string, std::string>> environment{{"EVERYWATT_RUN_ID", recording.run().id}};
+  if (const auto socket = recording.socket()) environment.emplace_back("EVERYWATT_SOCKET", *socket);
   auto job = start_job({.command = std::move(command),
-                        .environment = {{"EVERYWATT_RUN_ID", recording.run().id}},
+                        .environment = std::move(environment),
                         .cgroup_name = "everywatt-" + recording.run().id});
   if (!job) return start_failure(context, recording.run().command.front(), job.error());
   const JobEnd end = recording.follow(**job);

@@ -32,6 +32,15 @@ void add_flag(std::vector<std::string>& flags, std::string flag) {
   if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
 }
 
+Accounts outside_phases(const std::vector<Entry>& entries) {
+  MicroJoules Accounts::* const of[] = {&Accounts::busy, &Accounts::idle, &Accounts::other, &Accounts::unattributed};
+  Accounts sum;
+  for (const Entry& entry : entries) {
+    if (entry.phase.empty()) sum.*of[static_cast<std::size_t>(entry.account)] += entry.energy;
+  }
+  return sum;
+}
+
 FloorLearner learner_of(DeviceKind kind, Floor before) {
   return kind == DeviceKind::gpu ? FloorLearner{before, kGpuStretch, kGpuWhole} : FloorLearner{before};
 }
@@ -308,11 +317,9 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
                    .is_shared = shared.has_value(),
                    .is_observed = curve.observed(until_, until) >= length});
   if (past_.size() > kMostPast) past_.pop_front();
-  static const PhaseTimeline kNone;
-  const PhaseTimeline& phases = around.phases ? *around.phases : kNone;
-  std::ranges::move(entries_of(device_.id, accounts, curve, until_, until, phases, around.minute),
-                    std::back_inserter(into.entries));
-  if (!around.phases) startup_.add({until_, until, around.minute, accounts});
+  auto entries = around.phases.entries(device_.id, accounts, curve, until_, until, around.minute);
+  startup_.add({until_, until, around.minute, outside_phases(entries)});
+  std::ranges::move(entries, std::back_inserter(into.entries));
   if (!shared) {
     const double watts = facts.floor / watt;
     lowest_floor_used_ = std::min(lowest_floor_used_, watts);

@@ -17,6 +17,7 @@
 #include "meter/gpu_activity.h"
 #include "meter/gpu_floor.h"
 #include "meter/phases.h"
+#include "meter/run_phases.h"
 #include "meter/startup.h"
 #include "meter/tenancy.h"
 #include "model/run.h"
@@ -37,7 +38,7 @@ struct Surroundings {
   std::span<const Tenant> tenants = {};  // we among them
   // Floors that all runs of the host use while they share it; none: no other run can be known of.
   const FloorBoard* agreed = nullptr;
-  const PhaseTimeline* phases = nullptr;  // none: there are none yet
+  const RunPhases& phases;
 };
 
 // One window, as this run sees it. Shared by the live books and their rebuilding.
@@ -184,7 +185,7 @@ class DeviceBooks {
   double highest_floor_used_ = 0;
 };
 
-// Books all windows of a device anew from its series, with another floor
+// Books all windows of a device anew from its series, outside any phase, with another floor
 // wherever the run was alone on the host; what was shared stays as it was
 // agreed, or the runs' books would no longer fit together.
 struct DeviceSeries {
@@ -193,6 +194,8 @@ struct DeviceSeries {
   bool is_sliced = false;
   std::vector<SeriesPoint> energy, worked, ours, reserved, unreserved, floor;
 };
-std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTimeline& phases, Instant started);
+std::vector<Entry> rebook(const DeviceSeries& series, Power floor, Instant started);
+// The same entries divided over phases minute by minute as those of before were.
+std::vector<Entry> divide_like(const std::vector<Entry>& before, const std::vector<Entry>& anew);
 
 }  // namespace everywatt

@@ -57,7 +57,10 @@ void GpuActivity::note_processes(const Snapshot& snapshot, const OwnerOf& owner_
     const Owner owner = owner_of(process.pid);
     saw_unknown_ |= owner == Owner::unknown;
     shares.all += process.worked;
-    if (owner == Owner::run) shares.ours += process.worked;
+    if (owner == Owner::run && process.worked > 0) {
+      shares.ours += process.worked;
+      shares.by_process[process.pid] = process.worked;
+    }
     if (!process.has_context) continue;
     ++now.all;
     if (owner == Owner::run) ++now.ours;
@@ -86,6 +89,10 @@ void GpuActivity::add(const Snapshot::Told& told, bool is_told) {
                        : holders.all > 0 ? static_cast<double>(holders.ours) / static_cast<double>(holders.all)
                                          : 0;
   piece.ours = static_cast<Nanoseconds>(share * static_cast<double>(piece.worked));
+  if (shares_) {
+    for (const auto& [pid, part] : shares_->by_process)
+      worked_by_process_[pid] += static_cast<Nanoseconds>(part / shares_->all * static_cast<double>(piece.worked));
+  }
   piece.held = holders.share;
   piece.is_ready = holders.all > 0 && holders.is_awake;
   piece.blur = told.blur;

@@ -5,6 +5,7 @@
 #pragma once
 #include <deque>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,9 @@ class GpuActivity {
   // What happened since the last call.
   std::vector<Activity::Piece> close();
 
+  // Nanoseconds that each of the run's processes has worked by now.
+  [[nodiscard]] const std::map<std::int64_t, Nanoseconds>& worked_by_process() const { return worked_by_process_; }
+
   // A process was seen whose number says nothing here: it counts as another's.
   [[nodiscard]] bool saw_unknown() const { return saw_unknown_; }
 
@@ -67,6 +71,7 @@ class GpuActivity {
     double ours = 0;
     double all = 0;
     Nanoseconds time = 0;
+    std::map<std::int64_t, double> by_process = {};  // of the run's
   };
   void note_processes(const Snapshot& snapshot, const OwnerOf& owner_of);
   void take_slices(const Snapshot& snapshot, const OwnerOf& owner_of);
@@ -76,6 +81,7 @@ class GpuActivity {
   std::deque<Holders> holders_;
   std::optional<Nanoseconds> last_;  // work is told up to here
   std::vector<Activity::Piece> pieces_;
+  std::map<std::int64_t, Nanoseconds> worked_by_process_;
   bool saw_unknown_ = false;
 };
 

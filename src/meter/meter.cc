@@ -11,6 +11,8 @@ constexpr std::string_view kAllPackages = "*";
 // How devices fared is told with the first window, every fifth and the last: of eight GPUs it is more to write than all
 // else.
 constexpr std::uint64_t kWindowsPerQuantities = 5;
+// A window waits for its sensor at most so long before it is booked.
+constexpr Nanoseconds kLongestWait = 10 * kSecond;
 
 // NVML's P0 to P4 are of work, with clocks up; from P5 on they are lowered.
 constexpr std::string_view kPerformanceState = "performance_state";
@@ -309,13 +311,14 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   std::map<std::string, Work> gpus;
   for (GpuUse& gpu : gpus_) gpus[gpu.device] = gpu.activity.close();
   note_first_gpu_work(gpus, delta);
+  note_gpu_work_of_processes(context.until.steady);
   const std::int64_t minute = (start_.wall + (window_start_ - start_.steady)) / (60 * kSecond);
   const Surroundings around{.until = context.until.steady,
                             .minute = minute,
                             .run = options_.run,
                             .tenants = context.tenants,
                             .agreed = context.agreed,
-                            .phases = has_phases_ ? &phases_ : nullptr};
+                            .phases = phases_};
   for (DeviceBooks& books : books_) {
     const Work* gpu = gpu_work(books, gpus);
     if (const auto use = std::ranges::find(gpus_, books.device().id, &GpuUse::device);
@@ -326,7 +329,8 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
     add_gaps(books, delta);
   }
   delta.devices = records();
-  const bool tells_all = windows_++ % kWindowsPerQuantities == 0 || close == DeviceBooks::Close::end;
+  const bool is_end = close == DeviceBooks::Close::end;
+  const bool tells_all = windows_++ % kWindowsPerQuantities == 0 || is_end;
   for (DeviceRecord& record : delta.devices) {
     if (tells_all) {
       record.quantities = gauges_.records(record.device.id);
@@ -334,24 +338,36 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
       record.checks.clear();
     }
   }
+  if (tells_all) delta.phases = phases_.stats(context.until.steady);
+  phases_.forget_before(window_start_ - kLongestWait);
   window_start_ = context.until.steady;
   return delta;
 }
 
 // What precedes the first work on a GPU of a run that has any is the phase `startup`.
 void Meter::note_first_gpu_work(const std::map<std::string, Work>& gpus, RunDelta& into) {
-  if (has_phases_) return;
+  if (has_worked_on_gpu_) return;
   std::optional<Nanoseconds> first;
   for (const auto& [device, work] : gpus) {
     const auto piece = std::ranges::find_if(work, [](const Activity::Piece& p) { return p.is_told && p.ours > 0; });
     if (piece != work.end()) first = std::min(first.value_or(piece->begin), piece->begin);
   }
   if (!first) return;
-  has_phases_ = true;
+  has_worked_on_gpu_ = true;
   if (*first <= start_.steady) return;
-  phases_ = PhaseTimeline{{{start_.steady, *first, std::string{kStartup}}}};
+  phases_.note_startup(start_.steady, *first);
   for (DeviceBooks& books : books_) books.end_startup(*first, into);
-  into.phases = phases_.stats();
+}
+
+void Meter::note_gpu_work_of_processes(Nanoseconds time) {
+  if (phases_.processes().size() < 2) return;
+  for (const GpuUse& gpu : gpus_) {
+    for (const ProcessKey& process : phases_.processes()) {
+      const auto worked = gpu.activity.worked_by_process().find(process.pid);
+      if (worked != gpu.activity.worked_by_process().end())
+        phases_.note_work(gpu.device, process, time, worked->second);
+    }
+  }
 }
 
 RunDelta Meter::close_window(const WindowContext& context) { return close(context, DeviceBooks::Close::window); }

@@ -70,8 +70,8 @@ class Meter {
   RunDelta finish(const WindowContext& context);
 
   [[nodiscard]] std::vector<DeviceRecord> records() const;
-  // The phases that the run was in as far as they are known.
-  [[nodiscard]] const PhaseTimeline& phases() const { return phases_; }
+  // What the job says of its phases is told here.
+  [[nodiscard]] RunPhases& phases() { return phases_; }
   [[nodiscard]] const Election& election() const { return election_; }
   // What each device's floor is taken for now: what to propose to the others of the host.
   [[nodiscard]] std::map<std::string, Power> floors() const;
@@ -123,6 +123,7 @@ class Meter {
   [[nodiscard]] Nanoseconds cpu_time_at(Nanoseconds time) const;
   [[nodiscard]] Work work_of(const DeviceBooks& books, const std::vector<Work>& packages) const;
   [[nodiscard]] std::vector<unsigned> cpus_followed_by(const Device& device) const;
+  void note_gpu_work_of_processes(Nanoseconds time);
   void note_first_gpu_work(const std::map<std::string, Work>& gpus, RunDelta& into);
   void add_gaps(DeviceBooks& books, RunDelta& into) const;
 
@@ -133,8 +134,8 @@ class Meter {
   OwnerOf owner_of_ = [](std::int64_t) { return Owner::others; };
   std::vector<DeviceBooks> books_;
   Gauges gauges_;
-  PhaseTimeline phases_;
-  bool has_phases_ = false;
+  RunPhases phases_;
+  bool has_worked_on_gpu_ = false;
   std::uint64_t windows_ = 0;  // closed
   Instant start_;
   Nanoseconds window_start_ = 0;

@@ -1,12 +1,13 @@
 // A device's windows booked anew from their series, once more is known of its floor.
 #include <algorithm>
 #include <iterator>
+#include <map>
 
 #include "meter/device_books.h"
 
 namespace everywatt {
 
-std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTimeline& phases, Instant started) {
+std::vector<Entry> rebook(const DeviceSeries& series, Power floor, Instant started) {
   EnergyCurve curve;
   for (const SeriesPoint& point : series.energy) curve.append(point.time, point.value);
   std::vector<Entry> entries;
@@ -29,8 +30,43 @@ std::vector<Entry> rebook(const DeviceSeries& series, Power floor, const PhaseTi
          .floor = series.floor[i].value >= 0 ? static_cast<double>(series.floor[i].value) * 1e-6 * watt : floor,
          .by_share = is_by_share(series.device.starts_with("gpu:"), series.is_sliced, known, share)});
     const std::int64_t minute = (started.wall + (from - started.steady)) / (60 * kSecond);
-    std::ranges::move(entries_of(series.device, accounts, curve, from, to, phases, minute),
-                      std::back_inserter(entries));
+    std::ranges::move(entries_of(series.device, accounts, curve, from, to, {}, minute), std::back_inserter(entries));
+  }
+  return entries;
+}
+
+std::vector<Entry> divide_like(const std::vector<Entry>& before, const std::vector<Entry>& anew) {
+  // By minute: what each phase had of each account, and of all of them together.
+  struct Parts {
+    std::map<std::string, std::uint64_t> of[4];
+    std::map<std::string, std::uint64_t> of_all;
+  };
+  std::map<std::int64_t, Parts> minutes;
+  for (const Entry& entry : before) {
+    const auto energy = static_cast<std::uint64_t>(std::max<MicroJoules>(entry.energy, 0));
+    Parts& parts = minutes[entry.minute];
+    parts.of[static_cast<std::size_t>(entry.account)][entry.phase] += energy;
+    parts.of_all[entry.phase] += energy;
+  }
+  std::vector<Entry> entries;
+  for (const Entry& entry : anew) {
+    const Parts& parts = minutes[entry.minute];
+    const auto& own = parts.of[static_cast<std::size_t>(entry.account)];
+    const auto& phases = own.empty() ? parts.of_all : own;
+    std::vector<std::uint64_t> weights;
+    for (const auto& [phase, weight] : phases) weights.push_back(weight);
+    if (std::ranges::all_of(weights, [](std::uint64_t weight) { return weight == 0; })) {
+      entries.push_back(entry);
+      continue;
+    }
+    const auto split_energy = split(entry.energy, weights);
+    std::size_t place = 0;
+    for (const auto& [phase, weight] : phases) {
+      Entry part = entry;
+      part.phase = phase;
+      part.energy = split_energy[place++];
+      if (part.energy != 0) entries.push_back(std::move(part));
+    }
   }
   return entries;
 }

@@ -94,7 +94,7 @@ enum class Precision : std::uint8_t { fp64, fp32, tf32, fp16, bf16, fp8, int8, f
 
 struct FlopsMark {
   Precision precision = Precision::fp32;
-  FlopCount amount = {};  // finite, not below 0
+  Flop amount = {};  // finite, not below 0
   bool operator==(const FlopsMark&) const = default;
 };
 

@@ -64,6 +64,7 @@ struct Run {
   std::optional<Instant> ended = {};  // while it says `running`: the last moment that was recorded
   std::map<std::string, std::string> tags = {};
   std::map<std::string, double> metrics = {};
+  std::map<std::string, double> work = {};  // that the job counted: steps, tokens, samples, bytes, flops_bf16 …
   std::map<std::string, std::string> environment = {};  // host, cpu, kernel, git commit …
   std::string boundary = "components";                  // what the sums contain: components, node
   std::string host = {};

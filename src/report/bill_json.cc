@@ -115,6 +115,16 @@ Json phases_json(const Bill& bill) {
   return out;
 }
 
+constexpr std::string_view kFlops = "flops_";
+
+std::optional<double> flops_of(const std::map<std::string, double>& work) {
+  std::optional<double> sum;
+  for (const auto& [what, amount] : work) {
+    if (what.starts_with(kFlops)) sum = sum.value_or(0) + amount;
+  }
+  return sum;
+}
+
 Json compute_json(const Bill& bill) {
   Json device_seconds = Json::array();
   for (const DeviceBill& device : bill.devices) {
@@ -123,7 +133,27 @@ Json compute_json(const Bill& bill) {
                               {"reserved", seconds(device.record.reserved_time)},
                               {"busy", seconds(device.record.busy_time)}});
   }
-  return {{"device_seconds", device_seconds}, {"model_flops", nullptr}, {"hardware_flops", nullptr}, {"mfu", nullptr}};
+  const auto flops = flops_of(bill.run.work);
+  return {{"device_seconds", device_seconds},
+          {"model_flops", or_null(flops)},
+          {"hardware_flops", nullptr},
+          {"mfu", nullptr}};
+}
+
+// What the job counted, and what one of each cost.
+Json work_json(const Bill& bill) {
+  Json work = Json::object(), flops = Json::object();
+  for (const auto& [what, amount] : bill.run.work) {
+    if (what.starts_with(kFlops)) {
+      flops[what.substr(kFlops.size())] = amount;
+      continue;
+    }
+    work[what] = amount;
+    if (amount > 0 && bill.energy.total)
+      work["joules_per_" + what.substr(0, what.size() - 1)] = static_cast<double>(*bill.energy.total) / 1e6 / amount;
+  }
+  if (!flops.empty()) work["flops"] = std::move(flops);
+  return work;
 }
 
 Json process_json(const Usage& usage) {
@@ -181,6 +211,7 @@ Json whole_bill(const Bill& bill) {
           {"carbon", nullptr},
           {"cost", Json::array()},
           {"compute", compute_json(bill)},
+          {"work", work_json(bill)},
           {"process", process_json(run.usage)},
           {"phases", phases_json(bill)},
           {"network", network_json(run.usage)},

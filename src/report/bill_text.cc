@@ -195,6 +195,25 @@ std::string checks(const Bill& bill) {
   return text.empty() ? "" : line("checked", text);
 }
 
+// What the job counted, and what one of each cost.
+std::string work(const Bill& bill) {
+  std::string text;
+  for (const auto& [what, amount] : bill.run.work) {
+    if (amount <= 0 || what.starts_with("flops_")) continue;
+    const bool is_bytes = what == "bytes";
+    text += (text.empty() ? "" : "; ") +
+            (is_bytes ? show_bytes(static_cast<std::uint64_t>(amount)) : show_count(amount) + " " + what);
+    if (bill.energy.total && !is_bytes) {
+      const double each = static_cast<double>(*bill.energy.total) / amount;
+      text += " at " +
+              (each >= 1 ? show_energy(static_cast<MicroJoules>(std::llround(each)))
+                         : show_energy(static_cast<MicroJoules>(std::llround(each * 1e6))) + " a million") +
+              (each >= 1 ? " each" : "");
+    }
+  }
+  return text.empty() ? "" : line("work", text);
+}
+
 std::string gaps(const Bill& bill, const Style& style) {
   std::string out;
   for (std::size_t i = 0; i < bill.gaps.size() && i < kMostGaps; ++i) {
@@ -285,9 +304,9 @@ std::string kept_text(const std::string& place, const std::string& run, const St
 }
 
 std::string bill_text(const Bill& bill, const Style& style) {
-  return title(bill, style) + charge(bill, style) + provenance(bill) + checks(bill) + boundary(bill) + facility(bill) +
-         nesting(bill) + device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) + clocks(bill) +
-         advice(bill);
+  return title(bill, style) + charge(bill, style) + work(bill) + provenance(bill) + checks(bill) + boundary(bill) +
+         facility(bill) + nesting(bill) + device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) +
+         clocks(bill) + advice(bill);
 }
 
 }  // namespace everywatt

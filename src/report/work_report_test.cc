@@ -25,7 +25,7 @@ WorkQuestion llama() {
           .tokens = 2e12,
           .recompute = Recompute::full,
           .device = DeviceQuestion{.name = "NVIDIA A100-SXM4-80GB",
-                                   .precision = Precision::bf16,
+                                   .precision = PeakPrecision::bf16,
                                    .devices = 1024,
                                    .time = 600'000 * second,
                                    .energy = 2.5e11 * joule}};

@@ -166,7 +166,8 @@ void make_first_version(const std::filesystem::path& path) {
   }
   Connection db = must(Connection::open(path, Connection::Access::read_write));
   must(
-      db.execute("DROP TABLE quantity; DROP TABLE cross_check; PRAGMA user_version = 1; PRAGMA journal_mode = DELETE"));
+      db.execute("DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; PRAGMA user_version = 1; PRAGMA "
+                 "journal_mode = DELETE"));
 }
 
 TEST(Versions, ALedgerFromBeforeQuantitiesGetsTheirTable) {

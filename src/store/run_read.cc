@@ -157,6 +157,14 @@ Result<void> read_checks(Connection& db, std::int64_t run, RunRecord& record) {
   });
 }
 
+Result<void> read_work(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query, db.query("SELECT what, amount FROM work WHERE run = ?", run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    record.run.work[row.text(0)] = row.maybe_real(1).value_or(0);
+    return {};
+  });
+}
+
 Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
                               "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
@@ -168,6 +176,7 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
     record.devices.push_back(std::move(device));
     return {};
   }));
+  CHECK(read_work(db, run, record));
   CHECK(read_quantities(db, run, record));
   CHECK(read_checks(db, run, record));
   CHECK(read_entries(db, run, record));

@@ -136,6 +136,8 @@ Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds rec
     TRY(key, put(kStatements.insert));
   }
   CHECK(db.run("UPDATE run SET name = ?2 WHERE key = ?1 AND name <> ?2", key, run.name));
+  for (const auto& [what, amount] : run.work)
+    CHECK(db.run("INSERT OR REPLACE INTO work (run, what, amount) VALUES (?, ?, ?)", key, what, amount));
   return *key;
 }
 

@@ -174,6 +174,12 @@ CREATE TABLE cross_check (
   over_ns INTEGER NOT NULL,
   PRIMARY KEY (run, device, sensor)
 ) WITHOUT ROWID;
+CREATE TABLE work (
+  run INTEGER NOT NULL,
+  what TEXT NOT NULL,
+  amount REAL NOT NULL,
+  PRIMARY KEY (run, what)
+) WITHOUT ROWID;
 )";
 
 constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};

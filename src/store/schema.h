@@ -34,6 +34,7 @@ inline constexpr std::array kRunTables = {
              "utilisation_known, flags, reason"},
     RunTable{"quantity", "device, name, unit, mean, least, most, total, sampled, observed_ns, reason"},
     RunTable{"cross_check", "device, sensor, ratio, over_ns"},
+    RunTable{"work", "what, amount"},
     RunTable{"device_sum", "name, charged_uj, booked_uj"},
     RunTable{"entry", "device, phase, account, minute, energy_uj"},
     RunTable{"phase", "name, count, duration_ns"},

@@ -1,0 +1,111 @@
+#include "cli/job_voice.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <variant>
+
+namespace everywatt {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Facts that a job states: as many as a person could want, not as many as a loop can make.
+constexpr std::size_t kMostFacts = 1000;
+
+fs::path socket_folder() {
+  const char* own = std::getenv("XDG_RUNTIME_DIR");
+  std::error_code error;
+  if (own && fs::is_directory(own, error)) return own;
+  const fs::path temporary = fs::temp_directory_path(error);
+  return error ? fs::path{"/tmp"} : temporary;
+}
+
+void note(Run& run, const std::string& line) {
+  if (std::ranges::find(run.notices, line) == run.notices.end()) run.notices.push_back(line);
+}
+
+template <class Value>
+void set(std::map<std::string, Value>& facts, const std::string& key, Value value, std::string_view what, Run& run) {
+  if (facts.size() >= kMostFacts && !facts.contains(key))
+    return note(run, "the job states more than " + std::to_string(kMostFacts) + " " + std::string{what} +
+                         ": further ones are left out");
+  facts[key] = std::move(value);
+}
+
+std::string_view name_of(CountUnit unit) {
+  switch (unit) {
+    case CountUnit::tokens:
+      return "tokens";
+    case CountUnit::samples:
+      return "samples";
+    case CountUnit::bytes:
+      return "bytes";
+  }
+  return "";
+}
+
+std::string_view name_of(Precision precision) {
+  constexpr std::string_view kNames[] = {"fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4"};
+  return kNames[static_cast<std::size_t>(precision)];
+}
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+
+}  // namespace
+
+Result<JobVoice> JobVoice::open(const std::string& run) {
+  TRY(auto server, marks::MarkServer::listen(socket_folder() / ("everywatt-" + run + ".sock")));
+  return JobVoice{std::move(server)};
+}
+
+void JobVoice::hear(Nanoseconds now, RunPhases& phases, Run& run) {
+  conclude(server_.accept_and_drain(now, [&](const Mark& mark) { take(mark, phases, run); }), phases, run);
+}
+
+void JobVoice::finish(Nanoseconds now, RunPhases& phases, Run& run) {
+  conclude(server_.finish(now, [&](const Mark& mark) { take(mark, phases, run); }), phases, run);
+}
+
+void JobVoice::take(const Mark& mark, RunPhases& phases, Run& run) {
+  phases.take(mark);
+  std::visit(Overloaded{[&](const ProcessBegin&) { ++speakers_; }, [&](const ProcessEnd&) { --speakers_; },
+                        [&](const StepMark&) { take_step(mark.lane.process, run); },
+                        [&](const MetricMark& metric) { take_metric(metric, run); },
+                        [&](const TagMark& tag) { set(run.tags, tag.key, tag.value, "tags", run); },
+                        [&](const CountMark& count) {
+                          run.work[std::string{name_of(count.unit)}] += static_cast<double>(count.amount);
+                        },
+                        [&](const FlopsMark& flops) {
+                          run.work["flops_" + std::string{name_of(flops.precision)}] += flops.amount / flop;
+                        },
+                        [](const auto&) {}},
+             mark.what);
+}
+
+// The ranks of one job step together: its steps are those of the one that has made most.
+void JobVoice::take_step(const ProcessKey& process, Run& run) {
+  double& steps = run.work["steps"];
+  steps = std::max(steps, static_cast<double>(++steps_[process]));
+}
+
+void JobVoice::take_metric(const MetricMark& metric, Run& run) {
+  if (!std::isfinite(metric.value))
+    return note(run, "metric " + metric.name + ": not a finite number at times; the last finite one stands");
+  set(run.metrics, metric.name, metric.value, "metrics", run);
+}
+
+void JobVoice::conclude(const std::vector<std::string>& lines, const RunPhases& phases, Run& run) {
+  for (const std::string& line : lines) note(run, line);
+  for (const std::string& line : phases.notices()) note(run, line);
+  const auto [dropped, torn] = server_.loss();
+  run.overhead.marks_dropped = dropped + torn;
+}
+
+}  // namespace everywatt

@@ -1,0 +1,42 @@
+// What the job says of itself while it is recorded: its marks are heard, phases go to the meter, and metrics, tags and
+// counts become facts of the run.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "marks/mark_server.h"
+#include "meter/run_phases.h"
+#include "model/run.h"
+
+namespace everywatt {
+
+class JobVoice {
+ public:
+  // Listens on a socket of this run's own, in $XDG_RUNTIME_DIR or the temporary folder.
+  static Result<JobVoice> open(const std::string& run);
+  // For the job's EVERYWATT_SOCKET.
+  [[nodiscard]] const std::string& socket() const { return server_.path().native(); }
+  // Somebody speaks: to be heard ten times a second.
+  [[nodiscard]] bool is_speaking() const { return speakers_ > 0; }
+
+  // What was said since the last call. `now` is CLOCK_MONOTONIC. What a reader of the bill must know is added to the
+  // run.
+  void hear(Nanoseconds now, RunPhases& phases, Run& run);
+  // The same, and nobody says anything any more.
+  void finish(Nanoseconds now, RunPhases& phases, Run& run);
+
+ private:
+  explicit JobVoice(marks::MarkServer server) : server_{std::move(server)} {}
+  void take(const Mark& mark, RunPhases& phases, Run& run);
+  void take_metric(const MetricMark& metric, Run& run);
+  void take_step(const ProcessKey& process, Run& run);
+  void conclude(const std::vector<std::string>& lines, const RunPhases& phases, Run& run);
+
+  marks::MarkServer server_;
+  std::size_t speakers_ = 0;
+  std::map<ProcessKey, std::uint64_t> steps_;
+};
+
+}  // namespace everywatt

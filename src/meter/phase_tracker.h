@@ -1,0 +1,79 @@
+// Where each of a run's processes stands among the phases that it names: from its marks to a path at every moment, the
+// names of the innermost open phase of its main thread and of those around it. Other threads' phases get counts and
+// time only. A wait is a phase too, of the name "wait:…". Nothing that a job says is an error: what makes no sense is
+// left out and told once.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/mark.h"
+#include "model/run.h"
+
+namespace everywatt {
+
+class PhaseTracker {
+ public:
+  // In the order of time within a thread.
+  void take(const Mark& mark);
+
+  // Processes that have spoken, in the order of their first mark.
+  [[nodiscard]] const std::vector<ProcessKey>& processes() const { return processes_; }
+
+  // A stretch in which one process stood at one path.
+  struct Piece {
+    Nanoseconds begin = 0;
+    Nanoseconds end = 0;
+    std::uint32_t path = 0;  // of paths()
+  };
+  // Of [from, to], without a gap. `process`: its place in processes().
+  [[nodiscard]] std::vector<Piece> pieces(std::size_t process, Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }  // the first is ""
+
+  // Nobody asks for pieces before it any more.
+  void forget_before(Nanoseconds time);
+  // Of all paths but "", those that are open as of now.
+  [[nodiscard]] std::vector<PhaseStat> stats(Nanoseconds now) const;
+  // What a reader of the bill must know, one line each.
+  [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
+
+ private:
+  struct Open {
+    std::uint64_t span = 0;
+    std::uint32_t path = 0;
+    Nanoseconds begin = 0;
+  };
+  struct Change {
+    Nanoseconds time = 0;
+    std::uint32_t path = 0;
+  };
+  struct Track {
+    std::map<std::int32_t, std::vector<Open>> lanes = {};  // open phases by thread, the outermost first
+    std::deque<Change> changes = {};                       // of the main thread
+    std::uint32_t before = 0;                              // its path before the first of them
+  };
+  struct Stat {
+    std::uint64_t count = 0;
+    Nanoseconds duration = 0;
+  };
+  Track& track_of(const ProcessKey& process);
+  std::uint32_t path_within(std::uint32_t outer, std::string_view name);
+  void begin(const Mark& mark, std::uint64_t span, std::string_view name);
+  void end(const Mark& mark, std::uint64_t span);
+  void end_all(const Mark& mark);
+  void close(std::vector<Open>& lane, Nanoseconds time);
+  void note_change(const Mark& mark, Track& track);
+  void note(std::string line);
+
+  std::vector<ProcessKey> processes_;
+  std::map<ProcessKey, Track> tracks_;
+  std::vector<std::string> paths_ = {""};
+  std::map<std::pair<std::uint32_t, std::string>, std::uint32_t, std::less<>> numbers_;  // by what it lies within
+  std::vector<Stat> stats_ = {{}};
+  std::vector<std::string> notices_;
+};
+
+}  // namespace everywatt

@@ -1,0 +1,129 @@
+#include "meter/run_phases.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "model/accounts.h"
+#include "model/microjoules.h"
+
+namespace everywatt {
+namespace {
+
+// Cumulative, linear between two readings.
+Nanoseconds at(const std::deque<SeriesPoint>& points, Nanoseconds time) {
+  const auto next = std::ranges::lower_bound(points, time, {}, &SeriesPoint::time);
+  if (next == points.begin()) return points.empty() ? 0 : points.front().value;
+  if (next == points.end()) return points.back().value;
+  const SeriesPoint& before = *(next - 1);
+  return before.value + static_cast<Nanoseconds>(static_cast<Wide>(next->value - before.value) * (time - before.time) /
+                                                 (next->time - before.time));
+}
+
+bool is_nothing(const std::vector<std::uint64_t>& weights) {
+  return std::ranges::all_of(weights, [](std::uint64_t weight) { return weight == 0; });
+}
+
+}  // namespace
+
+void RunPhases::note_work(const std::string& on, const ProcessKey& process, Nanoseconds time, Nanoseconds worked) {
+  Worked& points = worked_[on][process];
+  if (!points.empty() && time <= points.back().time) return;
+  points.push_back({time, points.empty() ? worked : std::max(worked, points.back().value)});
+}
+
+std::vector<std::uint64_t> RunPhases::shares_by(const std::string& on, Nanoseconds from, Nanoseconds to) const {
+  const auto& processes = tracker_.processes();
+  std::vector<std::uint64_t> shares(processes.size(), 0);
+  const auto worked = worked_.find(on);
+  if (worked == worked_.end()) return shares;
+  for (std::size_t i = 0; i < processes.size(); ++i) {
+    const auto points = worked->second.find(processes[i]);
+    if (points != worked->second.end())
+      shares[i] = static_cast<std::uint64_t>(at(points->second, to) - at(points->second, from));
+  }
+  return shares;
+}
+
+// By what each worked there, else on the processors; where none worked, all of it belongs to the one that spoke first.
+std::vector<std::uint64_t> RunPhases::shares(const std::string& device, Nanoseconds from, Nanoseconds to) const {
+  if (tracker_.processes().size() < 2) return {1};
+  auto shares = shares_by(device, from, to);
+  if (is_nothing(shares)) shares = shares_by("", from, to);
+  if (is_nothing(shares)) shares.front() = 1;
+  return shares;
+}
+
+RunPhases::Weights RunPhases::weights(std::optional<std::size_t> process, const EnergyCurve& curve, Nanoseconds from,
+                                      Nanoseconds to) const {
+  const std::size_t startup = tracker_.paths().size();
+  Weights weights{std::vector<std::uint64_t>(startup + 1), std::vector<std::uint64_t>(startup + 1)};
+  MicroJoules before = curve.at(from);
+  const auto add = [&](std::size_t path, Nanoseconds begin, Nanoseconds end) {
+    if (end <= begin) return;
+    const MicroJoules after = curve.at(end);
+    weights.by_energy[path] += static_cast<std::uint64_t>(after - before);
+    weights.by_time[path] += static_cast<std::uint64_t>(end - begin);
+    before = after;
+  };
+  const auto pieces = process ? tracker_.pieces(*process, from, to) : std::vector{PhaseTracker::Piece{from, to, 0}};
+  for (const PhaseTracker::Piece& piece : pieces) {
+    const bool is_open = piece.path == 0 && startup_ && startup_->from <= piece.begin;
+    const Nanoseconds border = is_open ? std::clamp(startup_->until, piece.begin, piece.end) : piece.begin;
+    add(startup, piece.begin, border);
+    add(piece.path, border, piece.end);
+  }
+  // A curve that is flat here has no shape to follow.
+  if (is_nothing(weights.by_energy)) weights.by_energy = weights.by_time;
+  return weights;
+}
+
+std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts& booked, const EnergyCurve& curve,
+                                      Nanoseconds from, Nanoseconds to, std::int64_t minute) const {
+  const auto voices = shares(device, from, to);
+  const std::pair<Account, MicroJoules> accounts[] = {{Account::busy, booked.busy},
+                                                      {Account::idle, booked.idle},
+                                                      {Account::other, booked.other},
+                                                      {Account::unattributed, booked.unattributed}};
+  std::vector<std::vector<MicroJoules>> parts;  // by account, then by process
+  for (const auto& [account, energy] : accounts) parts.push_back(split(energy, voices));
+  std::vector<Entry> entries;
+  for (std::size_t voice = 0; voice < voices.size(); ++voice) {
+    if (voices[voice] == 0) continue;
+    const auto process = tracker_.processes().empty() ? std::nullopt : std::optional{voice};
+    const Weights here = weights(process, curve, from, to);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i][voice] == 0) continue;
+      const Account account = accounts[i].first;
+      const bool follows_energy = account == Account::busy || account == Account::other;
+      const auto by_path = split(parts[i][voice], follows_energy ? here.by_energy : here.by_time);
+      for (std::size_t path = 0; path < by_path.size(); ++path) {
+        if (by_path[path] == 0) continue;
+        const bool is_startup = path == tracker_.paths().size();
+        entries.push_back({.device = device,
+                           .phase = is_startup ? std::string{kStartup} : tracker_.paths()[path],
+                           .account = account,
+                           .minute = minute,
+                           .energy = by_path[path]});
+      }
+    }
+  }
+  return entries;
+}
+
+std::vector<PhaseStat> RunPhases::stats(Nanoseconds now) const {
+  std::vector<PhaseStat> stats = tracker_.stats(now);
+  if (startup_)
+    stats.push_back({.path = std::string{kStartup}, .count = 1, .duration = startup_->until - startup_->from});
+  return stats;
+}
+
+void RunPhases::forget_before(Nanoseconds time) {
+  tracker_.forget_before(time);
+  for (auto& [on, processes] : worked_) {
+    for (auto& [process, points] : processes) {
+      while (points.size() > 1 && points[1].time <= time) points.pop_front();
+    }
+  }
+}
+
+}  // namespace everywatt

@@ -1,0 +1,53 @@
+// How what a run books is divided over its phases: over its processes by what each of them worked, and within a process
+// by the phase that its main thread was in while the energy was drawn. The parts sum to the whole, to the microjoule.
+// What precedes the run's first work on a GPU, and is in no phase of the job's own, is the phase `startup`.
+#pragma once
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "meter/phase_tracker.h"
+#include "meter/startup.h"
+#include "model/energy_curve.h"
+
+namespace everywatt {
+
+class RunPhases {
+ public:
+  void take(const Mark& mark) { tracker_.take(mark); }
+  [[nodiscard]] const std::vector<ProcessKey>& processes() const { return tracker_.processes(); }
+  // Cumulative nanoseconds that a process, its children included, had worked by then: `on` a GPU, or, "", on
+  // processors.
+  void note_work(const std::string& on, const ProcessKey& process, Nanoseconds time, Nanoseconds worked);
+  void note_startup(Nanoseconds from, Nanoseconds until) { startup_ = {from, until}; }
+
+  // What was booked on one device between two moments, as entries: busy follows the curve, idle the time.
+  [[nodiscard]] std::vector<Entry> entries(const std::string& device, const Accounts& booked, const EnergyCurve& curve,
+                                           Nanoseconds from, Nanoseconds to, std::int64_t minute) const;
+  [[nodiscard]] std::vector<PhaseStat> stats(Nanoseconds now) const;
+  [[nodiscard]] const std::vector<std::string>& notices() const { return tracker_.notices(); }
+  void forget_before(Nanoseconds time);
+
+ private:
+  // By path, in the tracker's order, and last of `startup`.
+  struct Weights {
+    std::vector<std::uint64_t> by_energy, by_time;
+  };
+  [[nodiscard]] std::vector<std::uint64_t> shares_by(const std::string& on, Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] std::vector<std::uint64_t> shares(const std::string& device, Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] Weights weights(std::optional<std::size_t> process, const EnergyCurve& curve, Nanoseconds from,
+                                Nanoseconds to) const;
+
+  PhaseTracker tracker_;
+  using Worked = std::deque<SeriesPoint>;
+  std::map<std::string, std::map<ProcessKey, Worked>> worked_;
+  struct Span {
+    Nanoseconds from = 0;
+    Nanoseconds until = 0;
+  };
+  std::optional<Span> startup_;
+};
+
+}  // namespace everywatt

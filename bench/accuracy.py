@@ -68,23 +68,26 @@ def flagged(rows):
     return beating, sound
 
 
-FLOORS = (("envelope", "seen: two seconds without work"), ("regression", "fitted: power against utilisation"),
-          ("prior", "guessed: always at work"))
+FLOORS = (("envelope", "seen: in pauses of three tenths of a second and more"), ("regression", "fitted: power against utilisation"),
+          ("other-state", "seen while the clocks were down"), ("prior", "guessed: always at work"), (None, "**all runs**"))
 SPLIT_GOAL = 3
+SPLIT = {"counter": "counter", "instant-100": "power over 100 ms", "average-1000": "power over 1 s"}
 
 
 def split_rows(rows):
-    """Errors of busy and idle by how the floor is known, and whether all are within the goal."""
+    """Errors of busy and idle by how the floor is known, and whether those of all runs are within the goal."""
     table, reached = [], True
     for floor, what in FLOORS:
         cells = []
         for account in ("busy", "idle"):
-            errors = [row.split_error(account) for row in rows if row.floor == floor]
+            errors = [row.split_error(account) for row in rows if floor in (row.floor, None)]
             errors = [error for error in errors if error is not None]
             if errors:
                 high = percentile(errors, 0.95)
-                reached &= high <= SPLIT_GOAL
-                cells += [len(errors), f"{statistics.median(errors):.2f} %", f"{high:.2f} %{'' if high <= SPLIT_GOAL else ' (missed)'}"]
+                if floor is None:
+                    reached &= high <= SPLIT_GOAL
+                missed = " (missed)" if high > SPLIT_GOAL and floor is None else ""
+                cells += [len(errors), f"{statistics.median(errors):.2f} %", f"{high:.2f} %{missed}"]
             else:
                 cells += [0, "–", "–"]
         table.append((what, *cells))
@@ -102,7 +105,7 @@ def measure(quick):
     page = Page("accuracy", "What a GPU's bill is worth, against the truth of the virtual lab", quick)
     count = 30 if quick else 1000
     table, reached = [], True
-    aliasing = {}
+    aliasing, splits = {}, {}
     for family, seconds, what, goal_median, goal_95 in FAMILIES:
         rows = rows_of(family, count, seconds)
         errors = [row.error for row in rows]
@@ -113,8 +116,8 @@ def measure(quick):
         covered = sum(row.is_covered for row in rows) / len(rows)
         by_random = sum(row.is_covered_by_random for row in rows) / len(rows)
         random = statistics.median(row.random / row.truth for row in rows) * 100
-        if family == "counter" and seconds == 60:
-            split, is_split = split_rows(rows)
+        if family in SPLIT:
+            splits[f"{SPLIT[family]}, {seconds} s"] = (*split_rows(rows), family == "counter")
         if family in ("part-time", "in-step"):
             aliasing[family] = flagged(rows)
         deposed = sum("counter-implausible" in row.flags for row in rows)
@@ -135,11 +138,14 @@ def measure(quick):
         "sensors in less than 95 % of the runs where it is narrow: the end of a run is taken to be like the last thing seen, and a step of "
         "the load there is not. A part-time sensor whose renewals fall in step with the load sees one phase of it: its worst case."
     )
-    page.text("**Busy and idle** of the runs of a minute with a counter, beside their truth, where that is 5 % of the energy or more (goal: "
-              f"{SPLIT_GOAL} % in 95 % of the runs). A floor that was fitted is as good as the time of the utilisation is known: its register is a "
-              "mean over a sixth of a second, and up to another one old.")
-    page.table(("the floor is", "runs with work", "busy: median error", "95th", "runs with idle", "idle: median error", "95th"), split)
-    reached &= is_split
+    page.text("**Busy and idle** beside their truth, where that is 5 % of the energy or more (goal: "
+              f"{SPLIT_GOAL} % in 95 % of the runs). Steps of 0.6 to 4 s, work for 30 to 90 % of each, pauses, warming up, bursts. "
+              "Without a counter pauses are seen less well, and through a mean over a second hardly at all: what is not known is in the uncertainty of "
+              "the charge.")
+    heading = ("runs with work", "busy: median error", "95th", "runs with idle", "idle: median error", "95th")
+    for what, (split, is_split, is_goal) in splits.items():
+        page.table((f"{what}: the floor is", *heading), split)
+        reached &= is_split or not is_goal
     beating = aliasing["part-time"][0] + aliasing["in-step"][0]
     sound = aliasing["part-time"][1]
     false_flags = sum(sound) / max(len(sound), 1)

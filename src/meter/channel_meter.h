@@ -48,6 +48,7 @@ class ChannelMeter {
     return channel_.kind == ChannelKind::energy && readings_ > 1 && raw_total_ == 0;
   }
   [[nodiscard]] std::uint64_t readings() const { return readings_; }
+  [[nodiscard]] double last_watts() const { return last_watts_; }
   [[nodiscard]] Nanoseconds last_time() const { return last_time_; }
   // Mean watts of all that was seen, and the standard uncertainty of that, but for the systematic part.
   struct Mean {

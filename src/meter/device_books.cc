@@ -20,6 +20,7 @@ constexpr Nanoseconds kShortestComparison = 3 * kSecond;
 // A GPU's work is told a sixth of a second at a time; a reading can be taken for the renewal beside its own.
 constexpr Nanoseconds kGpuStretch = 80 * kMillisecond;
 constexpr Nanoseconds kGpuWhole = 2 * kSecond;
+constexpr double kGpuSpread = 0.06;     // its work is told exactly
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A floor that moved by more than this since windows were booked with it books them anew.
 constexpr double kFloorMoved = 0.01;
@@ -42,7 +43,7 @@ Accounts outside_phases(const std::vector<Entry>& entries) {
 }
 
 FloorLearner learner_of(DeviceKind kind, Floor before) {
-  return kind == DeviceKind::gpu ? FloorLearner{before, kGpuStretch, kGpuWhole} : FloorLearner{before};
+  return kind == DeviceKind::gpu ? FloorLearner{before, kGpuStretch, kGpuWhole, kGpuSpread} : FloorLearner{before};
 }
 
 // By more than sound sensors do, and than the ends of so short a time can make.
@@ -117,6 +118,8 @@ void DeviceBooks::take(std::size_t source, Stamp stamp, const Reading& reading) 
     if (!meter.sensor || meter.candidate.source != source || meter.candidate.place != reading.channel) continue;
     if (reading.stamped) stamp = {*reading.stamped, *reading.stamped};
     meter.sensor->take(stamp, reading.raw);
+    if (gpu_floor_ && &meter == &elected() && meter.candidate.channel.kind == ChannelKind::power)
+      gpu_floor_->take_power(meter.sensor->last_time(), meter.sensor->last_watts());
     return;
   }
 }

@@ -13,7 +13,6 @@ constexpr double kQuietBelow = 0.02;   // utilisation up to which a stretch coun
 constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of the envelope
 constexpr double kPerSecond = 1e9;     // nanoseconds
 constexpr std::size_t kFewest = 6;     // observations for a line
-constexpr double kSpread = 0.2;        // of utilisation that a line needs
 constexpr std::size_t kMostKept = 96;
 constexpr double kFewNew = 0.25;  // of all
 // Where nothing was learnt, a device that is wholly at work is taken to draw twice
@@ -118,12 +117,12 @@ std::optional<Floor> FloorLearner::regression() const {
 std::optional<Floor> FloorLearner::fit() const {
   if (observations_.size() < kFewest) return std::nullopt;
   const auto [low, high] = std::ranges::minmax(observations_, {}, &Observation::utilisation);
-  if (high.utilisation - low.utilisation < kSpread) return std::nullopt;
+  if (high.utilisation - low.utilisation < spread_) return std::nullopt;
   std::vector<double> slopes;
   for (std::size_t i = 0; i < observations_.size(); ++i) {
     for (std::size_t k = i + 1; k < observations_.size(); ++k) {
       const double run = observations_[k].utilisation - observations_[i].utilisation;
-      if (std::abs(run) > kSpread / 4) slopes.push_back((observations_[k].watts - observations_[i].watts) / run);
+      if (std::abs(run) > spread_ / 4) slopes.push_back((observations_[k].watts - observations_[i].watts) / run);
     }
   }
   const double slope = median(slopes);

@@ -29,8 +29,9 @@ class FloorLearner {
   static constexpr Nanoseconds kStretch = kSecond / 2;
   // `before`: what is known already; zero power: nothing. `whole`: a stretch so long that no error of a reading's time
   // matters.
-  explicit FloorLearner(Floor before, Nanoseconds stretch = kStretch, Nanoseconds whole = kStretch)
-      : before_{before}, stretch_{stretch}, whole_stretch_{whole} {}
+  // `spread`: of utilisation that a line needs.
+  explicit FloorLearner(Floor before, Nanoseconds stretch = kStretch, Nanoseconds whole = kStretch, double spread = 0.2)
+      : before_{before}, stretch_{stretch}, whole_stretch_{whole}, spread_{spread} {}
 
   // One stretch of the device: energy, its length, its utilisation 0..1, and whether it was as it is when it works.
   enum class State { ready, resting };
@@ -70,6 +71,7 @@ class FloorLearner {
   Floor before_;
   Nanoseconds stretch_;
   Nanoseconds whole_stretch_;
+  double spread_;
   // Grows until it is long enough to be an observation.
   struct Stretch {
     double joules = 0;

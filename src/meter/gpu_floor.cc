@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace everywatt {
 namespace {
@@ -15,6 +16,7 @@ constexpr Nanoseconds kMeanSlack = 110 * kMillisecond;
 // Two means over a sixth of a second, one of the work and one of when it is read, are as wide as 0.236 s evenly; a
 // tenth of that is in the counter's own steps.
 constexpr Nanoseconds kBlur = 214 * kMillisecond;
+constexpr Nanoseconds kLongestStep = kSecond / 5;   // for which one reading stands
 constexpr Nanoseconds kMostKept = 8 * kSecond;      // while the curve does not come
 constexpr Nanoseconds kEnough = 2 * kSecond;        // of quiet for one observation …
 constexpr Nanoseconds kGlimpse = 3 * kSecond / 10;  // … and for as much as a run too short for one can have
@@ -31,11 +33,21 @@ void GpuFloor::take(const Activity::Piece& piece) {
   while (told_.back().piece.end - told_.front().piece.begin > kMostKept) told_.pop_front();
 }
 
+void GpuFloor::take_power(Nanoseconds time, double watts) {
+  if (!shown_.empty() && time <= shown_.back().time) return;
+  shown_.push_back({time, watts});
+  while (shown_.back().time - shown_.front().time > kMostKept) shown_.pop_front();
+}
+
 Nanoseconds GpuFloor::needs_from() const { return std::min(quiet_until_, fitted_until_) - window_ - kSecond; }
 
 void GpuFloor::learn(const EnergyCurve& curve, FloorLearner& learner) {
   if (told_.empty() || curve.points().size() < 2) return;
-  learn_quiet(curve, learner);
+  if (window_ > 0) {
+    learn_quiet_power(learner);
+  } else {
+    learn_quiet(curve, learner);
+  }
   learn_slope(curve, learner);
   while (told_.size() > 1 && told_.front().piece.end < needs_from()) told_.pop_front();
 }
@@ -46,7 +58,7 @@ void GpuFloor::learn_quiet(const EnergyCurve& curve, FloorLearner& learner) {
     const auto& begin = points[i - 1];
     const auto& end = points[i];
     if (begin.time < quiet_until_) continue;
-    const Nanoseconds around = window_ / 2 + (window_ > kLongMean ? kMeanSlack : kSlack) + told_.back().piece.blur;
+    const Nanoseconds around = kSlack + told_.back().piece.blur;
     if (end.time + around > told_.back().piece.end) return;
     quiet_until_ = end.time;
     if (end.sight != Sight::observed || !is_quiet(begin.time - around, end.time + around)) continue;
@@ -68,6 +80,20 @@ void GpuFloor::Quiet::add(double nanojoules, Nanoseconds length, FloorLearner::S
   if (lasted < kEnough) return;
   learner.note_quiet(*middle * static_cast<double>(lasted) * 1e-9 * joule, lasted, state);
   *this = {};
+}
+
+// A curve of power is straight between the middles of its means, and wider than they are: each is taken by itself.
+void GpuFloor::learn_quiet_power(FloorLearner& learner) {
+  const Nanoseconds around = window_ / 2 + (window_ > kLongMean ? kMeanSlack : kSlack) + told_.back().piece.blur;
+  for (; !shown_.empty() && shown_.front().time + around <= told_.back().piece.end; shown_.pop_front()) {
+    const auto [time, watts] = shown_.front();
+    const Nanoseconds length = std::min(time - std::exchange(quiet_until_, time), kLongestStep);
+    if (length <= 0 || !is_quiet(time - around, time + around)) continue;
+    const auto state =
+        is_ready(time - around, time + around) ? FloorLearner::State::ready : FloorLearner::State::resting;
+    (state == FloorLearner::State::ready ? ready_ : resting_)
+        .add(watts * static_cast<double>(length), length, state, learner);
+  }
 }
 
 void GpuFloor::learn_slope(const EnergyCurve& curve, FloorLearner& learner) {

@@ -18,6 +18,8 @@ class GpuFloor {
   explicit GpuFloor(Nanoseconds window) : window_{window} {}
 
   void take(const Activity::Piece& piece);
+  // What a power sensor showed, at the middle of the window of which it is the mean.
+  void take_power(Nanoseconds time, double watts);
   // Tells the learner what can be told by now; to be called before what is from needs_from() on is forgotten.
   void learn(const EnergyCurve& curve, FloorLearner& learner);
   // What the curve must still hold.
@@ -25,6 +27,7 @@ class GpuFloor {
 
  private:
   void learn_quiet(const EnergyCurve& curve, FloorLearner& learner);
+  void learn_quiet_power(FloorLearner& learner);
   void learn_slope(const EnergyCurve& curve, FloorLearner& learner);
   [[nodiscard]] bool is_quiet(Nanoseconds from, Nanoseconds to) const;
   [[nodiscard]] bool is_ready(Nanoseconds from, Nanoseconds to) const;
@@ -41,7 +44,12 @@ class GpuFloor {
     Nanoseconds lasted = 0;
     void add(double nanojoules, Nanoseconds length, FloorLearner::State state, FloorLearner& learner);
   };
+  struct Shown {
+    Nanoseconds time = 0;
+    double watts = 0;
+  };
   Nanoseconds window_;
+  std::deque<Shown> shown_;  // of a power sensor
   Quiet ready_;
   Quiet resting_;
   std::deque<Told> told_;

@@ -70,13 +70,14 @@ TEST(Meter, TheFloorIsLearntFromTheSlopeAloneAndHoldsForTheWholeRun) {
   const auto series = [&](Track track) { return run.series().at({"package:0", track}); };
   const auto entries = rebook({.device = "package:0",
                                .cpus = rebooking.cpus,
+                               .is_sliced = rebooking.is_sliced,
                                .energy = series(Track::energy),
                                .worked = series(Track::worked),
                                .ours = series(Track::ours),
                                .reserved = series(Track::reserved),
                                .unreserved = series(Track::unreserved),
                                .floor = series(Track::floor)},
-                              rebooking.floor, {}, {.steady = 1000 * kSecond, .wall = 0});
+                              rebooking.floor, {.steady = 1000 * kSecond, .wall = 0});
   MicroJoules booked_idle = 0;
   MicroJoules all = 0;
   for (const Entry& entry : entries) {
@@ -85,6 +86,21 @@ TEST(Meter, TheFloorIsLearntFromTheSlopeAloneAndHoldsForTheWholeRun) {
   }
   EXPECT_EQ(all, run.accounts().measured());
   EXPECT_NEAR(static_cast<double>(booked_idle) / 1e6, idle, idle * 0.05);
+}
+
+TEST(Meter, WhatIsBookedAnewKeepsEachMinutesDivisionOverPhases) {
+  const auto entry = [](std::string phase, Account account, std::int64_t minute, MicroJoules energy) {
+    return Entry{.device = "d", .phase = std::move(phase), .account = account, .minute = minute, .energy = energy};
+  };
+  const auto entries =
+      divide_like({entry("a", Account::busy, 1, 30), entry("b", Account::busy, 1, 10), entry("b", Account::idle, 1, 7)},
+                  {entry("", Account::busy, 1, 41), entry("", Account::other, 1, 47), entry("", Account::busy, 2, 5)});
+  std::map<std::pair<std::string, std::int64_t>, MicroJoules> sums;
+  for (const Entry& e : entries) sums[{e.phase, e.minute}] += e.energy;
+  // Busy 3 : 1; what had no such account then by all of them, 30 : 17; a minute that was not there stays as it is.
+  EXPECT_EQ((sums[{"a", 1}]), 31 + 30);
+  EXPECT_EQ((sums[{"b", 1}]), 10 + 17);
+  EXPECT_EQ((sums[{"", 2}]), 5);
 }
 
 TEST(Meter, ACounterThatNeverMovesIsNoZero) {

@@ -233,6 +233,7 @@ Bill bill_of(RunRecord record, std::optional<Instant> until) {
   if (record.run.boundary == "components") add_rest_of_node(bill.devices, bill.energy);
   bill.phases = phases_of(record, bill.duration);
   bill.gaps = std::move(record.gaps);
+  bill.ranks = std::move(record.ranks);
   return bill;
 }
 

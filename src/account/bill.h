@@ -53,6 +53,7 @@ struct Bill {
   std::vector<DeviceBill> devices = {};
   std::vector<PhaseBill> phases = {};
   std::vector<Gap> gaps = {};
+  std::vector<RankRecord> ranks = {};
 };
 
 // `until`: for a run that has not ended, the moment up to which it is billed.

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <variant>
 
+#include "job/reservation.h"
+
 namespace everywatt {
 namespace {
 
@@ -65,28 +67,34 @@ Result<JobVoice> JobVoice::open(const std::string& run) {
   return JobVoice{std::move(server)};
 }
 
-void JobVoice::hear(Nanoseconds now, RunPhases& phases, Run& run) {
-  conclude(server_.accept_and_drain(now, [&](const Mark& mark) { take(mark, phases, run); }), phases, run);
+void JobVoice::hear(Nanoseconds now, Meter& meter, Run& run) {
+  conclude(server_.accept_and_drain(now, [&](const Mark& mark) { take(mark, meter, run); }), meter, run);
 }
 
-void JobVoice::finish(Nanoseconds now, RunPhases& phases, Run& run) {
-  conclude(server_.finish(now, [&](const Mark& mark) { take(mark, phases, run); }), phases, run);
+void JobVoice::finish(Nanoseconds now, Meter& meter, Run& run) {
+  conclude(server_.finish(now, [&](const Mark& mark) { take(mark, meter, run); }), meter, run);
 }
 
-void JobVoice::take(const Mark& mark, RunPhases& phases, Run& run) {
-  phases.take(mark);
-  std::visit(Overloaded{[&](const ProcessBegin&) { ++speakers_; }, [&](const ProcessEnd&) { --speakers_; },
-                        [&](const StepMark&) { take_step(mark.lane.process, run); },
-                        [&](const MetricMark& metric) { take_metric(metric, run); },
-                        [&](const TagMark& tag) { set(run.tags, tag.key, tag.value, "tags", run); },
-                        [&](const CountMark& count) {
-                          run.work[std::string{name_of(count.unit)}] += static_cast<double>(count.amount);
-                        },
-                        [&](const FlopsMark& flops) {
-                          run.work["flops_" + std::string{name_of(flops.precision)}] += flops.amount / flop;
-                        },
-                        [](const auto&) {}},
-             mark.what);
+void JobVoice::take(const Mark& mark, Meter& meter, Run& run) {
+  meter.phases().take(mark);
+  meter.ranks().take(mark);
+  std::visit(
+      Overloaded{[&](const ProcessBegin&) {
+                   ++speakers_;
+                   if (const auto rank = rank_of(mark.lane.process.pid))
+                     meter.ranks().set_rank(mark.lane.process, *rank);
+                 },
+                 [&](const ProcessEnd&) { --speakers_; }, [&](const StepMark&) { take_step(mark.lane.process, run); },
+                 [&](const MetricMark& metric) { take_metric(metric, run); },
+                 [&](const TagMark& tag) { set(run.tags, tag.key, tag.value, "tags", run); },
+                 [&](const CountMark& count) {
+                   run.work[std::string{name_of(count.unit)}] += static_cast<double>(count.amount);
+                 },
+                 [&](const FlopsMark& flops) {
+                   run.work["flops_" + std::string{name_of(flops.precision)}] += flops.amount / flop;
+                 },
+                 [](const auto&) {}},
+      mark.what);
 }
 
 // The ranks of one job step together: its steps are those of the one that has made most.
@@ -101,9 +109,10 @@ void JobVoice::take_metric(const MetricMark& metric, Run& run) {
   set(run.metrics, metric.name, metric.value, "metrics", run);
 }
 
-void JobVoice::conclude(const std::vector<std::string>& lines, const RunPhases& phases, Run& run) {
+void JobVoice::conclude(const std::vector<std::string>& lines, Meter& meter, Run& run) {
   for (const std::string& line : lines) note(run, line);
-  for (const std::string& line : phases.notices()) note(run, line);
+  meter.ranks().settle();
+  for (const std::string& line : meter.phases().notices()) note(run, line);
   const auto [dropped, torn] = server_.loss();
   run.overhead.marks_dropped = dropped + torn;
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "marks/mark_server.h"
-#include "meter/run_phases.h"
+#include "meter/meter.h"
 #include "model/run.h"
 
 namespace everywatt {
@@ -23,16 +23,16 @@ class JobVoice {
 
   // What was said since the last call. `now` is CLOCK_MONOTONIC. What a reader of the bill must know is added to the
   // run.
-  void hear(Nanoseconds now, RunPhases& phases, Run& run);
+  void hear(Nanoseconds now, Meter& meter, Run& run);
   // The same, and nobody says anything any more.
-  void finish(Nanoseconds now, RunPhases& phases, Run& run);
+  void finish(Nanoseconds now, Meter& meter, Run& run);
 
  private:
   explicit JobVoice(marks::MarkServer server) : server_{std::move(server)} {}
-  void take(const Mark& mark, RunPhases& phases, Run& run);
+  void take(const Mark& mark, Meter& meter, Run& run);
   void take_metric(const MetricMark& metric, Run& run);
   void take_step(const ProcessKey& process, Run& run);
-  void conclude(const std::vector<std::string>& lines, const RunPhases& phases, Run& run);
+  void conclude(const std::vector<std::string>& lines, Meter& meter, Run& run);
 
   marks::MarkServer server_;
   std::size_t speakers_ = 0;

@@ -143,7 +143,7 @@ std::optional<std::string> Recording::socket() const { return voice_ ? std::opti
 
 void Recording::hear(Nanoseconds now) {
   if (!voice_) return;
-  voice_->hear(now, meter_->phases(), run_);
+  voice_->hear(now, *meter_, run_);
   note_process_times(now);
 }
 
@@ -247,7 +247,7 @@ JobEnd Recording::follow(Job& job) {
       ended_ = context_.clock.now();
       take_arrivals();
       sampler_.sample_edge(context_.clock, *meter_, kPatience);
-      if (voice_) voice_->finish(ended_.steady, meter_->phases(), run_);
+      if (voice_) voice_->finish(ended_.steady, *meter_, run_);
       tally(job);
       keep(meter_->finish(window(job, ended_)));
       if (presence_) (void)presence_->leave(ended_.steady, meter_->work_readings());
@@ -338,6 +338,7 @@ void Recording::close_window(Job& job, Instant until) {
 void Recording::keep(const RunDelta& delta) {
   record_.devices = delta.devices;
   if (!delta.phases.empty()) record_.phases = delta.phases;
+  if (!delta.ranks.empty()) record_.ranks = delta.ranks;
   add_entries(record_.entries, delta.entries);
   std::ranges::copy(delta.gaps, std::back_inserter(record_.gaps));
   for (std::string& failure : sampler_.take_failures()) note("a sensor could not be read: " + failure);

@@ -14,17 +14,21 @@ namespace everywatt {
 Result<int> show_command(Context& context, Args args) {
   std::string reference = "last";
   std::vector<std::string> references;
-  bool json = false;
-  Flags flags{"show", "[--json] [RUN]", "Shows the bill of a run: an id, a unique prefix of one, a name, or 'last'."};
+  bool json = false, ranks = false;
+  Flags flags{"show", "[--json] [--ranks] [RUN]",
+              "Shows the bill of a run: an id, a unique prefix of one, a name, or 'last'."};
   flags.positional("RUN", references, "the run; 'last' if none is given");
   flags.flag("--json", json, "as JSON (schema everywatt.run/1)");
+  flags.flag("--ranks", ranks, "the ranks of a job beside each other: steps, waits, and the joules of both");
   TRY(const bool parsed, flags.parse(context, args));
   if (!parsed) return 0;
   if (references.size() > 1) return fail(Errc::misuse, "expected one RUN, not " + std::to_string(references.size()));
   if (!references.empty()) reference = references.front();
   TRY(const auto store, open_ledger(context, Create::no));
   TRY(const Bill bill, read_bill(*store, reference));
-  context.out << (json ? bill_json(bill) : bill_text(bill, context.out_style));
+  context.out << (json    ? bill_json(bill)
+                  : ranks ? ranks_text(bill, context.out_style)
+                          : bill_text(bill, context.out_style));
   return 0;
 }
 

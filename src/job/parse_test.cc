@@ -93,6 +93,13 @@ TEST(DeviceCgroup, NamesTheGpusThatAProcessMayOpen) {
   EXPECT_FALSE(allowed_gpus("c 1:3 rwm\nc 195:* rw\n"));
 }
 
+TEST(Rank, IsWhatTheLauncherSays) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(rank_in("A=1\0SLURM_PROCID=3\0RANK=2\0"sv), 2);
+  EXPECT_EQ(rank_in("SLURM_PROCID=3\0"sv), 3);
+  EXPECT_FALSE(rank_in("RANKS=3\0RANK=x\0"sv));
+}
+
 ProcessStat process(pid_t pid, pid_t parent, Nanoseconds own, Nanoseconds waited = 0) {
   return {.pid = pid, .parent = parent, .name = "p", .cpu_time = own, .waited_time = waited, .start_ticks = 1};
 }

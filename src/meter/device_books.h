@@ -38,7 +38,7 @@ struct Surroundings {
   std::span<const Tenant> tenants = {};  // we among them
   // Floors that all runs of the host use while they share it; none: no other run can be known of.
   const FloorBoard* agreed = nullptr;
-  const RunPhases& phases;
+  RunPhases& phases;
 };
 
 // One window, as this run sees it. Shared by the live books and their rebuilding.
@@ -87,6 +87,7 @@ class DeviceBooks {
 
   [[nodiscard]] const Device& device() const { return device_; }
   [[nodiscard]] const std::vector<unsigned>& cpus() const { return cpus_; }
+  [[nodiscard]] bool is_counted() const { return counted_; }
   [[nodiscard]] DeviceRecord record() const;
   [[nodiscard]] bool reads(std::size_t source) const;
   // Whether the elected sensor's readings can be placed at its renewals.

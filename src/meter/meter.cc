@@ -338,10 +338,18 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
       record.checks.clear();
     }
   }
-  if (tells_all) delta.phases = phases_.stats(context.until.steady);
+  if (tells_all) {
+    delta.phases = phases_.stats(context.until.steady);
+    delta.ranks = ranks_.records(phases_.charges([this](const std::string& device) { return is_counted(device); }));
+  }
   phases_.forget_before(window_start_ - kLongestWait);
   window_start_ = context.until.steady;
   return delta;
+}
+
+bool Meter::is_counted(const std::string& device) const {
+  const auto books = std::ranges::find(books_, device, [](const DeviceBooks& b) { return b.device().id; });
+  return books != books_.end() && books->is_counted();
 }
 
 // What precedes the first work on a GPU of a run that has any is the phase `startup`.

@@ -14,6 +14,7 @@
 #include "meter/device_books.h"
 #include "meter/election.h"
 #include "meter/gauges.h"
+#include "meter/rank_watch.h"
 #include "meter/sensor_clock.h"
 
 namespace everywatt {
@@ -72,6 +73,7 @@ class Meter {
   [[nodiscard]] std::vector<DeviceRecord> records() const;
   // What the job says of its phases is told here.
   [[nodiscard]] RunPhases& phases() { return phases_; }
+  [[nodiscard]] RankWatch& ranks() { return ranks_; }
   [[nodiscard]] const Election& election() const { return election_; }
   // What each device's floor is taken for now: what to propose to the others of the host.
   [[nodiscard]] std::map<std::string, Power> floors() const;
@@ -123,6 +125,7 @@ class Meter {
   [[nodiscard]] Nanoseconds cpu_time_at(Nanoseconds time) const;
   [[nodiscard]] Work work_of(const DeviceBooks& books, const std::vector<Work>& packages) const;
   [[nodiscard]] std::vector<unsigned> cpus_followed_by(const Device& device) const;
+  [[nodiscard]] bool is_counted(const std::string& device) const;
   void note_gpu_work_of_processes(Nanoseconds time);
   void note_first_gpu_work(const std::map<std::string, Work>& gpus, RunDelta& into);
   void add_gaps(DeviceBooks& books, RunDelta& into) const;
@@ -135,6 +138,7 @@ class Meter {
   std::vector<DeviceBooks> books_;
   Gauges gauges_;
   RunPhases phases_;
+  RankWatch ranks_;
   bool has_worked_on_gpu_ = false;
   std::uint64_t windows_ = 0;  // closed
   Instant start_;

@@ -28,7 +28,7 @@ void PhaseTracker::take(const Mark& mark) {
                         [&](const ProcessEnd&) { end_all(mark); },
                         [&](const PhaseBegin& phase) { begin(mark, phase.span, phase.name); },
                         [&](const PhaseEnd& phase) { end(mark, phase.span); },
-                        [&](const WaitBegin& wait) { begin(mark, wait.span, "wait:" + wait.name); },
+                        [&](const WaitBegin& wait) { begin(mark, wait.span, std::string{kWait} + wait.name); },
                         [&](const WaitEnd& wait) { end(mark, wait.span); }, [](const auto&) {}},
              mark.what);
 }

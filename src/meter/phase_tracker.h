@@ -15,6 +15,9 @@
 
 namespace everywatt {
 
+// What a wait is called within a path.
+inline constexpr std::string_view kWait = "wait:";
+
 class PhaseTracker {
  public:
   // In the order of time within a thread.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "model/accounts.h"
 #include "model/microjoules.h"
@@ -78,7 +79,7 @@ RunPhases::Weights RunPhases::weights(std::optional<std::size_t> process, const 
 }
 
 std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts& booked, const EnergyCurve& curve,
-                                      Nanoseconds from, Nanoseconds to, std::int64_t minute) const {
+                                      Nanoseconds from, Nanoseconds to, std::int64_t minute) {
   const auto voices = shares(device, from, to);
   const std::pair<Account, MicroJoules> accounts[] = {{Account::busy, booked.busy},
                                                       {Account::idle, booked.idle},
@@ -89,6 +90,7 @@ std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts&
   std::vector<Entry> entries;
   for (std::size_t voice = 0; voice < voices.size(); ++voice) {
     if (voices[voice] == 0) continue;
+    const std::size_t first = entries.size();
     const auto process = tracker_.processes().empty() ? std::nullopt : std::optional{voice};
     const Weights here = weights(process, curve, from, to);
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -106,8 +108,31 @@ std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts&
                            .energy = by_path[path]});
       }
     }
+    if (process) note_charges(tracker_.processes()[voice], std::span{entries}.subspan(first));
   }
   return entries;
+}
+
+void RunPhases::note_charges(const ProcessKey& process, std::span<const Entry> entries) {
+  for (const Entry& entry : entries) {
+    if (entry.account != Account::busy && entry.account != Account::idle) continue;
+    RankWatch::Charge& charge = charges_[entry.device][process];
+    charge.all += entry.energy;
+    if (entry.phase.find(kWait) != entry.phase.npos) charge.waiting += entry.energy;
+  }
+}
+
+std::map<ProcessKey, RankWatch::Charge> RunPhases::charges(
+    const std::function<bool(const std::string&)>& counts) const {
+  std::map<ProcessKey, RankWatch::Charge> sums;
+  for (const auto& [device, processes] : charges_) {
+    if (!counts(device)) continue;
+    for (const auto& [process, charge] : processes) {
+      sums[process].all += charge.all;
+      sums[process].waiting += charge.waiting;
+    }
+  }
+  return sums;
 }
 
 std::vector<PhaseStat> RunPhases::stats(Nanoseconds now) const {

@@ -3,12 +3,15 @@
 // What precedes the run's first work on a GPU, and is in no phase of the job's own, is the phase `startup`.
 #pragma once
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "meter/phase_tracker.h"
+#include "meter/rank_watch.h"
 #include "meter/startup.h"
 #include "model/energy_curve.h"
 
@@ -25,7 +28,10 @@ class RunPhases {
 
   // What was booked on one device between two moments, as entries: busy follows the curve, idle the time.
   [[nodiscard]] std::vector<Entry> entries(const std::string& device, const Accounts& booked, const EnergyCurve& curve,
-                                           Nanoseconds from, Nanoseconds to, std::int64_t minute) const;
+                                           Nanoseconds from, Nanoseconds to, std::int64_t minute);
+  // What each process that speaks was charged so far, on the devices that count.
+  [[nodiscard]] std::map<ProcessKey, RankWatch::Charge> charges(
+      const std::function<bool(const std::string& device)>& counts) const;
   [[nodiscard]] std::vector<PhaseStat> stats(Nanoseconds now) const;
   [[nodiscard]] const std::vector<std::string>& notices() const { return tracker_.notices(); }
   void forget_before(Nanoseconds time);
@@ -40,6 +46,9 @@ class RunPhases {
   [[nodiscard]] Weights weights(std::optional<std::size_t> process, const EnergyCurve& curve, Nanoseconds from,
                                 Nanoseconds to) const;
 
+  void note_charges(const ProcessKey& process, std::span<const Entry> entries);
+
+  std::map<std::string, std::map<ProcessKey, RankWatch::Charge>> charges_;  // by device
   PhaseTracker tracker_;
   using Worked = std::deque<SeriesPoint>;
   std::map<std::string, std::map<ProcessKey, Worked>> worked_;

@@ -143,6 +143,22 @@ struct PhaseStat {
   Nanoseconds duration = 0;  // children included
 };
 
+// One rank of a job of several that step together, over the steps that all of them made.
+struct RankRecord {
+  int rank = 0;
+  std::int64_t pid = 0;
+  std::uint64_t steps = 0;
+  Nanoseconds duration = 0;          // of these steps
+  Nanoseconds waited = 0;            // in them
+  Nanoseconds waited_on_others = 0;  // beyond what every rank waited
+  MicroJoules energy = 0;            // charged to it, over the whole run
+  MicroJoules energy_waited = 0;     // of that in waits on others …
+  MicroJoules energy_caused = 0;     // … and by others in waits on it: both sum to the same over all ranks
+  double lateness = 0;               // behind the median rank, in parts of a step: the median over steps
+  double late_share = 0;             // of steps in which it was late by more than a tenth of one
+  bool operator==(const RankRecord&) const = default;
+};
+
 // Everything recorded of one run but its series.
 struct RunRecord {
   Run run;
@@ -150,6 +166,7 @@ struct RunRecord {
   std::vector<Entry> entries = {};
   std::vector<PhaseStat> phases = {};
   std::vector<Gap> gaps = {};
+  std::vector<RankRecord> ranks = {};
 };
 
 // What `ls` shows of a run. Sums are over counted devices.
@@ -197,6 +214,7 @@ struct RunDelta {
     std::vector<SeriesPoint> points = {};  // times ascend, also across deltas
   };
   std::vector<Points> series = {};
+  std::vector<RankRecord> ranks = {};  // replace the earlier ones
 };
 
 }  // namespace everywatt

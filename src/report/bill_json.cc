@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "analysis/stragglers.h"
 #include "report/format.h"
 
 namespace everywatt {
@@ -115,6 +116,34 @@ Json phases_json(const Bill& bill) {
   return out;
 }
 
+Json ranks_json(const Bill& bill) {
+  Json out = Json::array();
+  for (const RankRecord& rank : bill.ranks) {
+    out.push_back({{"rank", rank.rank},
+                   {"pid", rank.pid},
+                   {"steps", rank.steps},
+                   {"step_seconds", seconds(rank.duration) / static_cast<double>(rank.steps)},
+                   {"compute_seconds", seconds(rank.duration - rank.waited)},
+                   {"wait_seconds", seconds(rank.waited)},
+                   {"wait_on_others_seconds", seconds(rank.waited_on_others)},
+                   {"energy_joules", joules(rank.energy)},
+                   {"waited_joules", joules(rank.energy_waited)},
+                   {"caused_joules", joules(rank.energy_caused)},
+                   {"lateness", rank.lateness},
+                   {"late_share", rank.late_share}});
+  }
+  return out;
+}
+
+Json stragglers_json(const Bill& bill) {
+  Json out = Json::array();
+  for (const Straggler& rank : stragglers(bill.ranks)) {
+    out.push_back(
+        {{"rank", rank.rank}, {"steps_share", rank.steps}, {"behind", rank.behind}, {"caused_share", rank.caused}});
+  }
+  return out;
+}
+
 constexpr std::string_view kFlops = "flops_";
 
 std::optional<double> flops_of(const std::map<std::string, double>& work) {
@@ -214,6 +243,8 @@ Json whole_bill(const Bill& bill) {
           {"work", work_json(bill)},
           {"process", process_json(run.usage)},
           {"phases", phases_json(bill)},
+          {"ranks", ranks_json(bill)},
+          {"stragglers", stragglers_json(bill)},
           {"network", network_json(run.usage)},
           {"gaps", gaps_json(bill)},
           {"notices", run.notices},

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "analysis/stragglers.h"
 #include "report/format.h"
 #include "report/paragraph.h"
 
@@ -214,6 +215,20 @@ std::string work(const Bill& bill) {
   return text.empty() ? "" : line("work", text);
 }
 
+// Who kept the others waiting.
+std::string late_ranks(const Bill& bill) {
+  std::string out;
+  for (const Straggler& rank : stragglers(bill.ranks)) {
+    out += line(
+        out.empty() ? "slow" : "",
+        "rank " + std::to_string(rank.rank) + " is late in " + show_percent(rank.steps) + " of its steps" +
+            (rank.behind > 0.05 ? ", " + show_percent(rank.behind) + " of a step behind the rank in the middle" : "") +
+            ", and caused " + show_percent(rank.caused) +
+            " of the energy that ranks spent waiting for each other: everywatt show " + bill.run.id + " --ranks");
+  }
+  return out;
+}
+
 std::string gaps(const Bill& bill, const Style& style) {
   std::string out;
   for (std::size_t i = 0; i < bill.gaps.size() && i < kMostGaps; ++i) {
@@ -304,9 +319,31 @@ std::string kept_text(const std::string& place, const std::string& run, const St
 }
 
 std::string bill_text(const Bill& bill, const Style& style) {
-  return title(bill, style) + charge(bill, style) + work(bill) + provenance(bill) + checks(bill) + boundary(bill) +
-         facility(bill) + nesting(bill) + device_table(bill, style) + phase_table(bill, style) + gaps(bill, style) +
-         clocks(bill) + advice(bill);
+  return title(bill, style) + charge(bill, style) + work(bill) + late_ranks(bill) + provenance(bill) + checks(bill) +
+         boundary(bill) + facility(bill) + nesting(bill) + device_table(bill, style) + phase_table(bill, style) +
+         gaps(bill, style) + clocks(bill) + advice(bill);
+}
+
+std::string ranks_text(const Bill& bill, const Style& style) {
+  if (bill.ranks.empty())
+    return "run " + bill.run.id + " has no ranks: fewer than two of its processes marked steps (everywatt_step)\n";
+  std::string out =
+      style.faint("  " + pad_left("rank", 6) + pad_left("a step", 12) + pad_left("working", 12) +
+                  pad_left("waiting", 12) + pad_left("charged", 12) + pad_left("waited", 12) + pad_left("caused", 12)) +
+      "\n";
+  for (const RankRecord& rank : bill.ranks) {
+    const auto steps = static_cast<Nanoseconds>(std::max<std::uint64_t>(rank.steps, 1));
+    out += "  " + pad_left(std::to_string(rank.rank), 6) + pad_left(show_duration(rank.duration / steps), 12) +
+           pad_left(show_duration((rank.duration - rank.waited) / steps), 12) +
+           pad_left(show_duration(rank.waited / steps), 12) + pad_left(show_energy(rank.energy), 12) +
+           pad_left(show_energy(rank.energy_waited), 12) + pad_left(show_energy(rank.energy_caused), 12) + "\n";
+  }
+  return out +
+         line("", "over " + show_count(static_cast<double>(bill.ranks.front().steps)) +
+                      " steps that all of them made. Waited: drawn by a rank while it waited for others, beyond what "
+                      "every rank waits; "
+                      "caused: by others while they waited for it. Both sum to the same.") +
+         late_ranks(bill);
 }
 
 }  // namespace everywatt

@@ -7,6 +7,8 @@
 
 namespace everywatt {
 
+// The ranks of a job beside each other.
+std::string ranks_text(const Bill& bill, const Style& style);
 std::string bill_text(const Bill& bill, const Style& style);
 
 // Where the bill can be seen again.

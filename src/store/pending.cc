@@ -12,8 +12,10 @@ void PendingRun::take(const RunDelta& delta) {
       devices.push_back(record);
     } else {
       std::vector<QuantityRecord> quantities = std::move(same->quantities);
+      std::vector<CrossCheck> checks = std::move(same->checks);
       *same = record;
       if (same->quantities.empty()) same->quantities = std::move(quantities);
+      if (same->checks.empty()) same->checks = std::move(checks);
     }
   }
   for (const Entry& entry : delta.entries) {
@@ -21,6 +23,7 @@ void PendingRun::take(const RunDelta& delta) {
         entry.energy;
   }
   for (const PhaseStat& phase : delta.phases) phases[phase.path] = phase;
+  if (!delta.ranks.empty()) ranks = delta.ranks;
   gaps.insert(gaps.end(), delta.gaps.begin(), delta.gaps.end());
 }
 

@@ -39,6 +39,7 @@ struct PendingRun {
   std::map<EntryKey, MicroJoules> entries;
   std::map<std::string, PhaseStat> phases;
   std::vector<Gap> gaps;
+  std::vector<RankRecord> ranks;
   std::map<SeriesKey, std::vector<SeriesPoint>> series;
 
   // All but the series.

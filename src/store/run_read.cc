@@ -165,6 +165,27 @@ Result<void> read_work(Connection& db, std::int64_t run, RunRecord& record) {
   });
 }
 
+Result<void> read_ranks(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query,
+      db.query("SELECT rank, pid, steps, duration_ns, waited_ns, waited_on_others_ns, energy_uj, waited_uj, caused_uj, "
+               "lateness, late_share FROM rank WHERE run = ? ORDER BY rank, pid",
+               run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    record.ranks.push_back({.rank = static_cast<int>(row.i64(0)),
+                            .pid = row.i64(1),
+                            .steps = row.u64(2),
+                            .duration = row.i64(3),
+                            .waited = row.i64(4),
+                            .waited_on_others = row.i64(5),
+                            .energy = row.i64(6),
+                            .energy_waited = row.i64(7),
+                            .energy_caused = row.i64(8),
+                            .lateness = row.maybe_real(9).value_or(0),
+                            .late_share = row.maybe_real(10).value_or(0)});
+    return {};
+  });
+}
+
 Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
                               "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
@@ -179,6 +200,7 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   CHECK(read_work(db, run, record));
   CHECK(read_quantities(db, run, record));
   CHECK(read_checks(db, run, record));
+  CHECK(read_ranks(db, run, record));
   CHECK(read_entries(db, run, record));
   TRY(Query phases, db.query("SELECT text, count, duration_ns FROM phase "
                              "JOIN name ON name.run = phase.run AND number = name WHERE phase.run = ? ORDER BY name",

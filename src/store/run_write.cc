@@ -158,6 +158,13 @@ Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run,
     CHECK(db.run("INSERT OR REPLACE INTO phase (run, name, count, duration_ns) VALUES (?, ?, ?, ?)", run, name,
                  phase.count, phase.duration));
   }
+  for (const RankRecord& rank : pending.ranks) {
+    CHECK(
+        db.run("INSERT OR REPLACE INTO rank (run, rank, pid, steps, duration_ns, waited_ns, waited_on_others_ns, "
+               "energy_uj, waited_uj, caused_uj, lateness, late_share) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               run, rank.rank, rank.pid, rank.steps, rank.duration, rank.waited, rank.waited_on_others, rank.energy,
+               rank.energy_waited, rank.energy_caused, rank.lateness, rank.late_share));
+  }
   for (const Gap& gap : pending.gaps) {
     TRY(const std::int64_t device, names.number(db, run, gap.device));
     CHECK(db.run("INSERT INTO gap (run, device, started_wall_ns, length_ns, reason) VALUES (?, ?, ?, ?, ?)", run,

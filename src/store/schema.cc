@@ -174,6 +174,21 @@ CREATE TABLE cross_check (
   over_ns INTEGER NOT NULL,
   PRIMARY KEY (run, device, sensor)
 ) WITHOUT ROWID;
+CREATE TABLE rank (
+  run INTEGER NOT NULL,
+  rank INTEGER NOT NULL,
+  pid INTEGER NOT NULL,
+  steps INTEGER NOT NULL,
+  duration_ns INTEGER NOT NULL,
+  waited_ns INTEGER NOT NULL,
+  waited_on_others_ns INTEGER NOT NULL,
+  energy_uj INTEGER NOT NULL,
+  waited_uj INTEGER NOT NULL,
+  caused_uj INTEGER NOT NULL,
+  lateness REAL NOT NULL,
+  late_share REAL NOT NULL,
+  PRIMARY KEY (run, pid)
+) WITHOUT ROWID;
 CREATE TABLE work (
   run INTEGER NOT NULL,
   what TEXT NOT NULL,

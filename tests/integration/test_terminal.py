@@ -93,8 +93,17 @@ def test_ctrl_c_reaches_the_job_once_and_the_run_goes_on_to_its_end(everywatt):
     assert everywatt.show()["exit_status"] == 5
 
 
+# A shell catches SIGINT, and loses one that comes in the moment in which it becomes another program.
+DIES_OF_INTERRUPTS = """
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+print("ready", flush=True)
+time.sleep(20)
+"""
+
+
 def test_ctrl_c_ends_a_job_that_does_not_catch_it(everywatt):
-    terminal = Terminal([everywatt.binary, "run", "--", "sh", "-c", "echo ready; exec sleep 20"], everywatt.environment())
+    terminal = Terminal([everywatt.binary, "run", "--", PYTHON, "-S", "-c", DIES_OF_INTERRUPTS], everywatt.environment())
     terminal.read_until("ready")
     terminal.type(b"\x03")
     assert terminal.status() == 128 + 2

@@ -9,6 +9,7 @@
 #include "cli/kinship.h"
 #include "cli/ledger.h"
 #include "cli/recording.h"
+#include "cli/run_labels.h"
 
 namespace everywatt {
 namespace {
@@ -38,13 +39,17 @@ Result<void> check_apart(const Tenant::Root& root, const Context& context) {
 
 Result<int> attach_command(Context& context, Args args) {
   std::string pid_text;
-  std::optional<std::string> name;
+  std::optional<std::string> socket;
+  bool says_id = false;
+  RunLabels labels;
   BillOutput output;
   Flags flags{"attach", "[OPTION…] PID",
               "Measures a running process, with the children it has and gets, until it ends or until Ctrl-C (or "
               "SIGTERM). What it did before is not on the bill, and its exit status is not known. Ends with 0."};
   flags.positional("PID", pid_text, "the process");
-  flags.option("--name NAME", name, "name of the run; else the command's");
+  labels.add_options(flags);
+  flags.option("--socket PATH", socket, "listen for the process's marks at this path, which it opens itself");
+  flags.flag("--print-id", says_id, "print the run's id on standard output as soon as it is measured");
   output.add_options(flags);
   TRY(const bool parsed, flags.parse(context, args));
   if (!parsed) return 0;
@@ -57,13 +62,19 @@ Result<int> attach_command(Context& context, Args args) {
   TRY(const auto job, attach_to(static_cast<pid_t>(*pid)));
 
   Run run{.id = new_run_id(), .origin = "attach", .command = command_of(static_cast<pid_t>(*pid))};
-  run.name = name.value_or(run.command.empty() ? "pid " + pid_text
-                                               : std::filesystem::path{run.command.front()}.filename().string());
+  CHECK(labels.describe(
+      run, run.command.empty() ? "pid " + pid_text : std::filesystem::path{run.command.front()}.filename().string()));
   run.environment = environment_of(context.roots);
   run.host = run.environment["host"];
   run.supervisor = this_supervisor();
   TRY(const Config config, Config::load());
-  Recording recording{context, config, std::move(run), root};
+  std::optional<JobVoice> voice;
+  if (socket) {
+    TRY(auto opened, JobVoice::open_at(*socket));  // who names a place is heard there or nowhere
+    voice.emplace(std::move(opened));
+  }
+  Recording recording{context, config, std::move(run), root, std::move(voice)};
+  if (says_id) context.out << recording.run().id << '\n' << std::flush;
   const JobEnd end = recording.follow(*job);
   const Bill bill = recording.finish(end);
   CHECK(output.write(context, recording, bill));

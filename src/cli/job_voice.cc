@@ -63,7 +63,11 @@ Overloaded(Visitors...) -> Overloaded<Visitors...>;
 }  // namespace
 
 Result<JobVoice> JobVoice::open(const std::string& run) {
-  TRY(auto server, marks::MarkServer::listen(socket_folder() / ("everywatt-" + run + ".sock")));
+  return open_at(socket_folder() / ("everywatt-" + run + ".sock"));
+}
+
+Result<JobVoice> JobVoice::open_at(const std::filesystem::path& path) {
+  TRY(auto server, marks::MarkServer::listen(path));
   return JobVoice{std::move(server)};
 }
 

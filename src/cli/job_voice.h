@@ -1,6 +1,7 @@
 // What the job says of itself while it is recorded: its marks are heard, phases go to the meter, and metrics, tags and
 // counts become facts of the run.
 #pragma once
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,6 +17,8 @@ class JobVoice {
  public:
   // Listens on a socket of this run's own, in $XDG_RUNTIME_DIR or the temporary folder.
   static Result<JobVoice> open(const std::string& run);
+  // Listens at a path that the job knows.
+  static Result<JobVoice> open_at(const std::filesystem::path& path);
   // For the job's EVERYWATT_SOCKET.
   [[nodiscard]] const std::string& socket() const { return server_.path().native(); }
   // Somebody speaks: to be heard ten times a second.

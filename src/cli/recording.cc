@@ -88,12 +88,14 @@ std::string new_run_id() {
   return id;
 }
 
-Recording::Recording(Context& context, const Config& config, Run run, const Tenant::Root& root)
+Recording::Recording(Context& context, const Config& config, Run run, const Tenant::Root& root,
+                     std::optional<JobVoice> voice)
     : context_{context},
       site_{config.site()},
       series_days_{config.number("retention.series_days")},
       run_{std::move(run)},
-      sampler_{all_sources(), context.roots} {
+      sampler_{all_sources(), context.roots},
+      voice_{std::move(voice)} {
   open_store_for_run();
   if (config.boundary() == Boundary::node) run_.boundary = "node";
   MeterOptions options{.run = run_.id, .tick = kTick, .boundary = config.boundary()};
@@ -124,11 +126,7 @@ Recording::Recording(Context& context, const Config& config, Run run, const Tena
   if (meter_->election().devices.empty())
     note("no device of this machine could be measured or modelled: everywatt doctor says why");
   note_sources();
-  if (auto voice = JobVoice::open(run_.id)) {
-    voice_.emplace(*std::move(voice));
-  } else {
-    note("what the job says of itself is not heard: " + voice.error().what);
-  }
+  if (!voice_) open_voice();
   sampler_.sample_edge(context_.clock, *meter_);
   run_.started = context_.clock.now();
   meter_->begin(run_.started);
@@ -136,6 +134,14 @@ Recording::Recording(Context& context, const Config& config, Run run, const Tena
   if (presence_) {
     tenants_ = presence_->tenants(run_.started.steady);
     propose_floors(run_.started.steady);
+  }
+}
+
+void Recording::open_voice() {
+  if (auto voice = JobVoice::open(run_.id)) {
+    voice_.emplace(*std::move(voice));
+  } else {
+    note("what the job says of itself is not heard: " + voice.error().what);
   }
 }
 

@@ -24,7 +24,9 @@ class Recording {
   // Opens sensors and store and takes the first reading. What is not to be had
   // (a store that cannot be written) becomes a notice: the job runs all the same.
   // `root`: the process whose descendants are measured. run.parent is found here.
-  Recording(Context& context, const Config& config, Run run, const Tenant::Root& root);
+  // `voice`: where the job's marks are heard; none: at a place of the run's own.
+  Recording(Context& context, const Config& config, Run run, const Tenant::Root& root,
+            std::optional<JobVoice> voice = std::nullopt);
 
   // Measures until the job ends. The bill is complete when this returns.
   JobEnd follow(Job& job);
@@ -40,6 +42,7 @@ class Recording {
 
  private:
   void open_store_for_run();
+  void open_voice();
   void note_sources();
   void take_arrivals();
   Owner owner_of(const Job& job, std::int64_t pid);

@@ -7,20 +7,19 @@
 #include <cstring>
 #include <filesystem>
 
-#include "base/text.h"
 #include "cli/bill_output.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/kinship.h"
 #include "cli/ledger.h"
 #include "cli/recording.h"
+#include "cli/run_labels.h"
 
 namespace everywatt {
 namespace {
 
 struct RunFlags {
-  std::optional<std::string> name, project, model, model_version;
-  std::vector<std::string> tags, metrics;
+  RunLabels labels;
   BillOutput output;
 };
 
@@ -33,30 +32,14 @@ constexpr std::string_view kHelp =
 
 Result<bool> parse(Context& context, Args args, RunFlags& flags) {
   Flags parser{"run", "[OPTION…] -- CMD [ARG…]", kHelp};
-  parser.option("--name NAME", flags.name, "name of the run; else the command's");
-  parser.option("--project P", flags.project, "project it belongs to");
-  parser.option("--model M", flags.model, "model it trains or serves");
-  parser.option("--model-version V", flags.model_version, "version of that model");
-  parser.option("--tag K=V", flags.tags, "a tag; may be repeated");
-  parser.option("--metric K=N", flags.metrics, "a metric, such as accuracy=0.97; may be repeated");
+  flags.labels.add_options(parser);
   flags.output.add_options(parser);
   return parser.parse(context, args);
 }
 
 Result<Run> describe(const RunFlags& flags, std::vector<std::string> command, const Roots& roots) {
   Run run{.id = new_run_id()};
-  run.name = flags.name.value_or(std::filesystem::path{command.front()}.filename().string());
-  run.project = flags.project.value_or("");
-  run.model = flags.model.value_or("");
-  run.model_version = flags.model_version.value_or("");
-  TRY(const auto tags, key_values("--tag", flags.tags));
-  for (const auto& [key, value] : tags) run.tags[key] = value;
-  TRY(const auto metrics, key_values("--metric", flags.metrics));
-  for (const auto& [key, value] : metrics) {
-    const auto number = parse_count(value);
-    if (!number) return fail(Errc::misuse, "--metric " + key + " expects a number, not '" + value + "'");
-    run.metrics[key] = *number;
-  }
+  CHECK(flags.labels.describe(run, std::filesystem::path{command.front()}.filename().string()));
   run.command = std::move(command);
   run.environment = environment_of(roots);
   run.host = run.environment["host"];

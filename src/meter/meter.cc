@@ -11,6 +11,8 @@ constexpr std::string_view kAllPackages = "*";
 // How devices fared is told with the first window, every fifth and the last: of eight GPUs it is more to write than all
 // else.
 constexpr std::uint64_t kWindowsPerQuantities = 5;
+// So many phases are told with each window, for whoever asks while the run goes on; more of them like quantities.
+constexpr std::size_t kPhasesPerWindow = 256;
 // A window waits for its sensor at most so long before it is booked.
 constexpr Nanoseconds kLongestWait = 10 * kSecond;
 
@@ -338,10 +340,10 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
       record.checks.clear();
     }
   }
-  if (tells_all) {
-    delta.phases = phases_.stats(context.until.steady);
+  auto phases = phases_.stats(context.until.steady);
+  if (tells_all || phases.size() <= kPhasesPerWindow) delta.phases = std::move(phases);
+  if (tells_all)
     delta.ranks = ranks_.records(phases_.charges([this](const std::string& device) { return is_counted(device); }));
-  }
   phases_.forget_before(window_start_ - kLongestWait);
   window_start_ = context.until.steady;
   return delta;

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from conftest import BINARY, PYTHON, REPOSITORY, assert_books_balance
+from guide_blocks import blocks
 
 PRELUDE = """
 import everywatt, json, os, signal, subprocess, sys, threading, time
@@ -261,3 +262,10 @@ def test_a_cell_is_measured_and_its_bill_is_shown(place):
     done = python(CELL + "print(); say(bill)", place)
     shown, said = done.stdout.rsplit("\n\n", 1)
     assert shown.startswith("sums  finished") and json.loads(said)["bill"]["name"] == "sums"
+
+
+def test_what_the_guide_shows_runs(everywatt, place):
+    (_, block), = blocks("python.md")
+    done = subprocess.run([PYTHON, "-c", block], env=place, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.split()[-1] == everywatt.show()["id"] and everywatt.show()["name"] == "fine-tuning"

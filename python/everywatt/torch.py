@@ -1,0 +1,192 @@
+"""PyTorch: ``everywatt.torch.watch(model, optimizer, loader)`` marks a training loop that stays as it is.
+
+    watch = everywatt.torch.watch(model, optimizer, loader)
+    for batch in loader:                # wait:data, samples
+        loss = model(batch).sum()       # forward (inference where no gradients are kept)
+        loss.backward()                 # backward, in it wait:gradients under DistributedDataParallel
+        optimizer.step()                # optimizer, and a step
+
+PyTorch 1.13 and later. All marks are made on the thread that calls, in microseconds. On a GPU that thread runs ahead of the
+device: phases are then where work was handed over, and what the device took for each, by CUDA events and without waiting, are the
+metrics ``device_seconds/forward`` and so on. ``sync=True`` waits for the device at each border instead: exact phases, a slower loop.
+"""
+import functools
+import threading
+import types
+from typing import Any, Callable, Iterator, List, Optional
+
+import torch
+
+from ._device_time import DeviceTime
+from ._flops import METHOD, Counter, flops
+from ._marks import count, step, tag, waiting
+from ._precision import Precision, batch_of
+from ._stages import Stages
+
+__all__ = ["Watch", "flops", "watch"]
+
+
+def watch(model: torch.nn.Module, optimizer: Any = None, loader: Any = None, *, sync: bool = False, flops: bool = False) -> "Watch":
+    """Marks what these three do from now on; see the module. ``flops``: counts floating-point operations, too: those of the
+    first training step, by PyTorch's own formulas, times the size of each later one's input (the tag ``flops_method`` says so).
+
+    Returns a Watch; its ``close()`` takes all hooks away again, and so does leaving it as a ``with`` block.
+    """
+    return Watch(model, optimizer, loader, sync, flops)
+
+
+class Watch:
+    def __init__(self, model: torch.nn.Module, optimizer: Any, loader: Any, sync: bool, counts_flops: bool) -> None:
+        self._stages, self._precision = Stages(), Precision(model)
+        self._device = DeviceTime(sync) if any(p.is_cuda for p in model.parameters()) else None
+        self._counter = Counter() if counts_flops else None
+        self._undo: List[Callable[[], None]] = [self._precision.close]
+        self._wait: Optional[waiting] = None
+        self._watch_forward(model)
+        self._watch_backward()
+        self._watch_gradients(model)
+        if optimizer is not None:
+            self._watch_optimizer(optimizer)
+        if loader is not None:
+            self._watch_loader(loader)
+
+    @property
+    def precision(self) -> Optional[str]:
+        """In which the matrix products of the first step ran: "bf16", …; None before one."""
+        return self._precision.name
+
+    def close(self) -> None:
+        """Nothing is marked any more."""
+        self._end()
+        for undo in reversed(self._undo):
+            undo()
+        self._undo = []
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _begin(self, name: str) -> None:
+        self._end()
+        self._stages.begin(name)
+        if self._device:
+            self._device.begin(name)
+
+    def _end(self) -> None:
+        if self._device:
+            self._device.end()
+        self._stages.end()
+
+    def _watch_forward(self, model: torch.nn.Module) -> None:
+        def before(_: Any, inputs: Any) -> None:
+            trains = torch.is_grad_enabled()
+            if self._counter and trains:
+                self._counter.begin(batch_of(inputs))
+            self._begin("forward" if trains else "inference")
+
+        def after(*_: Any) -> None:
+            self._end()
+
+        self._undo += [model.register_forward_pre_hook(before).remove, model.register_forward_hook(after).remove]
+
+    def _watch_backward(self) -> None:
+        # Tensor.backward calls it, too. Hooks on tensors would run on the engine's threads, whose phases have no joules.
+        _backward.watches.append(self)
+        self._undo.append(lambda: _backward.watches.remove(self))
+
+    def _watch_gradients(self, model: torch.nn.Module) -> None:
+        """Under DistributedDataParallel: the first parameter's gradient is made last; from there on backward waits for the others."""
+        if not isinstance(model, torch.nn.parallel.DistributedDataParallel):
+            return
+
+        def made(_: Any) -> None:
+            if self._wait is None and threading.current_thread() is threading.main_thread():
+                self._wait = waiting("gradients")
+                self._wait.__enter__()
+
+        first = next((p for p in model.parameters() if p.requires_grad), None)
+        if first is not None:
+            self._undo.append(first.register_hook(made).remove)
+
+    def backward(self, run: Callable[[], Any]) -> Any:
+        self._begin("backward")
+        try:
+            return run()
+        finally:
+            if self._wait:
+                self._wait.__exit__()
+                self._wait = None
+            self._end()
+            if self._counter:
+                self._count_flops(self._counter)
+
+    def _count_flops(self, counter: Counter) -> None:
+        amount = counter.end()
+        if amount:
+            count("flops", amount, self._precision.name or "fp32")
+            tag("flops_method", METHOD)
+
+    def _watch_optimizer(self, optimizer: Any) -> None:
+        real = optimizer.step
+
+        # A method of the optimizer, as learning-rate schedulers expect to find it.
+        @functools.wraps(real)
+        def stepped(_: Any, *args: Any, **kwargs: Any) -> Any:
+            self._begin("optimizer")
+            try:
+                return real(*args, **kwargs)
+            finally:
+                self._end()
+                step()
+                self._precision.settle()
+
+        def restore() -> None:
+            optimizer.step = real
+
+        optimizer.step = types.MethodType(stepped, optimizer)
+        self._undo.append(restore)
+
+    def _watch_loader(self, loader: Any) -> None:
+        kind = type(loader)
+        stages = self._stages
+
+        def batches(this: Any) -> Iterator[Any]:
+            iterator = kind.__iter__(this)
+            while True:
+                stages.wait("data")
+                try:
+                    batch = next(iterator)
+                except StopIteration:
+                    return
+                finally:
+                    stages.end()
+                count("samples", batch_of(batch).samples)
+                yield batch
+
+        def restore() -> None:
+            loader.__class__ = kind
+
+        loader.__class__ = type(kind.__name__, (kind,), {"__iter__": batches, "__doc__": kind.__doc__})
+        if getattr(loader, "batch_size", None):
+            tag("batch_size", loader.batch_size)
+        self._undo.append(restore)
+
+
+class _Backward:
+    """torch.autograd.backward in which those who watch take part."""
+
+    def __init__(self) -> None:
+        self.watches: List[Watch] = []
+        self._real = torch.autograd.backward
+        torch.autograd.backward = functools.wraps(self._real)(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        run = functools.partial(self._real, *args, **kwargs)
+        for watch_ in self.watches:
+            run = functools.partial(watch_.backward, run)
+        return run()
+
+
+_backward = _Backward()

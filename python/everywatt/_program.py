@@ -69,7 +69,11 @@ def ask(*arguments: str) -> Optional[str]:
     found = program()
     if not found:
         return None
-    done = subprocess.run([found, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    try:
+        done = subprocess.run([found, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except OSError as error:
+        log.warning("everywatt: %s", error)
+        return None
     if done.returncode == 0:
         return done.stdout.decode()
     log.warning("everywatt: %s", done.stderr.decode(errors="replace").strip())

@@ -3,17 +3,16 @@
 Marks epochs and, within them, waits for data, forward (the module's training_step), backward and optimizer; steps, samples, the
 precision in which it runs, and what the trainer logs. Validation, tests and predictions are phases of their names.
 """
-from typing import Any, Optional, Type
+from typing import Any, Optional
 
 from . import _marks
 from ._precision import Precision, batch_of
 from ._stages import Stages
 
-Callback: Type[Any]
 try:
     from lightning.pytorch import Callback
 except ImportError:
-    from pytorch_lightning import Callback
+    from pytorch_lightning import Callback  # type: ignore[no-redef]
 
 
 class EverywattCallback(Callback):  # type: ignore[misc]

@@ -88,7 +88,7 @@ print(time.process_time())
     assert said["duration_seconds"] == pytest.approx(1.0, abs=0.4)
     train = next(phase for phase in bill["phases"] if phase["path"] == "train")
     assert train["duration_seconds"] == pytest.approx(1.0, abs=0.2) and train["energy_joules"] > 0
-    assert 0.3 < bill["process"]["cpu_seconds"] <= worked + 0.02  # the meter's own are not in it
+    assert 0.1 < bill["process"]["cpu_seconds"] <= worked + 0.02  # the meter's own are not in it
     wait_for_no_meter(place)
     assert not list(pathlib.Path(place["XDG_RUNTIME_DIR"]).glob("everywatt-*/*"))
 
@@ -157,6 +157,14 @@ with everywatt.run() as bill: print("worked", bill.total_joules)
         assert done.stdout == "worked None\n" and len(done.stderr.splitlines()) == 1 and "nothing is measured" in done.stderr
 
 
+def test_inside_a_run_a_missing_program_is_a_warning_and_no_figure(everywatt, place):
+    keep = {key: place[key] for key in ("PYTHONPATH", "EVERYWATT_LIBRARY")}
+    done = everywatt.run(PYTHON, "-c", "import everywatt\nwith everywatt.run(name='part') as bill: pass\nprint(bill.total_joules, bill.to_dict())",
+                         flags=["--quiet"], env=keep | {"EVERYWATT_BIN": "/nowhere/everywatt"})
+    assert done.status == 0 and done.out == b"None {}\n" and "/nowhere/everywatt" in done.err
+    assert any(phase["path"] == "part" for phase in done.bill["phases"])
+
+
 def test_an_exception_leaves_the_block_and_the_bill_is_there(everywatt, place):
     said, = answers(python("""
 try:
@@ -170,23 +178,24 @@ except KeyError: say(bill)
 def test_a_job_that_is_killed_in_its_block_has_its_bill(everywatt, place):
     job = subprocess.Popen([PYTHON, "-c", PRELUDE + """
 with everywatt.run(name="killed"):
-    with everywatt.phase("train"): burn(0.5); print("now", flush=True); time.sleep(60)
+    with everywatt.phase("train"): burn(2.5); print("now", flush=True); time.sleep(60)
 """], env=place, stdout=subprocess.PIPE)
     assert job.stdout.readline() == b"now\n"
     job.send_signal(signal.SIGKILL)
     job.wait()
     wait_for_no_meter(place)
-    bill = everywatt.show()
+    bill = everywatt.show()  # of the last second what its parent did not take away first
     assert bill["name"] == "killed" and bill["status"] != "running"
     assert any(phase["path"] == "train" and phase["energy_joules"] > 0 for phase in bill["phases"])
 
 
 RANK = PRELUDE + SAY + """
 with everywatt.run(name="ranks") as bill:
-    with everywatt.phase(f"rank {os.environ['LOCAL_RANK']}"): burn(0.4)
+    until = time.process_time() + 0.3
+    with everywatt.phase(f"rank {os.environ['LOCAL_RANK']}"):
+        while time.process_time() < until: pass
     if os.environ["LOCAL_RANK"] == os.environ.get("DIES"): os.kill(os.getpid(), signal.SIGKILL)
 say(bill)
-print(time.process_time())
 """
 
 
@@ -194,24 +203,23 @@ def ranks(place, number, **more):
     done = subprocess.run([PYTHON, "-c", RANKS, str(number), RANK], env=place | more, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     wait_for_no_meter(place)
-    answered = answers(done)
-    return [said for said in answered if isinstance(said, dict)], sum(said for said in answered if isinstance(said, float))
+    return answers(done)
 
 
 def test_ranks_of_one_launcher_share_one_meter_and_one_bill(everywatt, place):
-    said, worked = ranks(place, 4)
+    said = ranks(place, 4)
     assert len(said) == 4 and len(everywatt.json("ls")["runs"]) == 1
     assert all(other == said[0] for other in said)
     bill = said[0]["bill"]
     assert bill == everywatt.show() and bill["status"] == "finished"
     assert {f"rank {rank}" for rank in range(4)} <= {phase["path"] for phase in bill["phases"]}
-    assert bill["process"]["cpu_seconds"] > 0.5 * worked  # of all four: each has spent some on its start
+    assert bill["process"]["cpu_seconds"] > 4 * 0.3 * 0.9
     assert_books_balance(bill)
 
 
 @pytest.mark.parametrize("dies", ["0", "2"])
 def test_a_rank_that_is_killed_leaves_the_others_their_bill(everywatt, place, dies):
-    said, _ = ranks(place, 3, DIES=dies)
+    said = ranks(place, 3, DIES=dies)
     assert len(said) == 2 and said[0] == said[1] and said[0]["energy_joules"] > 0
     assert len(everywatt.json("ls")["runs"]) == 1 and said[0]["bill"]["status"] == "finished"
 
@@ -223,7 +231,7 @@ def test_a_launcher_that_is_used_again_gets_a_run_each_time(everywatt, place):
     text = "\n".join(twice[:head + 1] + ["    " + line for line in twice[head + 1:]])
     done = subprocess.run([PYTHON, "-c", text, "2", RANK], env=place, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert len({said["run_id"] for said in answers(done) if isinstance(said, dict)}) == 2 == len(everywatt.json("ls")["runs"])
+    assert len({said["run_id"] for said in answers(done)}) == 2 == len(everywatt.json("ls")["runs"])
 
 
 def test_attach_listens_where_it_is_told_and_takes_labels(everywatt, tmp_path_factory):

@@ -50,10 +50,17 @@ def zeus(what, seconds):
 
 def marking_pairs(tool, rounds):
     """bench/marks_pair.py: begin and end of a phase, window or task, so many times, by the interpreter that has the tool."""
-    python = {"everywatt": "/usr/bin/python3", "zeus": ZEUS, "codecarbon": CODECARBON}[tool]
-    if tool != "everywatt":
-        python = str(programs_of(python) / "python")
-    return [python, str(PROGRAMS / "marks_pair.py"), tool, str(rounds)]
+    return [python_of(tool), str(PROGRAMS / "marks_pair.py"), tool, str(rounds)]
+
+
+def watched_loop(tool, blocks, steps):
+    """bench/watch_loop.py: a training loop of which each step is marked, by the interpreter that has the tool."""
+    return [python_of(tool), str(PROGRAMS / "watch_loop.py"), tool, str(blocks), str(steps)]
+
+
+def python_of(tool):
+    package = {"zeus": ZEUS, "codecarbon": CODECARBON}.get(tool)
+    return str(programs_of(package) / "python") if package else "/usr/bin/python3"
 
 
 def codecarbon_version():

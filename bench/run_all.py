@@ -22,6 +22,7 @@ import side_by_side
 import slices
 import slowdown
 import start_cost
+import watch_cost
 from harness import EVERYWATT, SCRATCH, Missing, machine
 
 FIGURES = {
@@ -32,6 +33,7 @@ FIGURES = {
     "side-by-side": (side_by_side.measure, "everywatt, CodeCarbon and zeus on the same GPU at the same time"),
     "slowdown": (slowdown.measure, "slowdown of a CPU-bound job"),
     "marks": (marks.measure, "what a job pays for a mark, in C and in Python"),
+    "watch-cost": (watch_cost.measure, "what a PyTorch loop pays for being watched"),
     "series-codec": (codec.measure, "bytes of a series beside its entropy"),
     "slices": (slices.measure, "a day at 10 Hz drawn at 1,000 slices"),
     "many-runs": (many_runs.measure, "`everywatt ls` of 10,000 runs"),

@@ -16,6 +16,7 @@ MAY_USE = {
     "meter": {"base", "model", "sources"},
     "report": {"base", "model", "account", "analysis"},
     "export": {"base", "model", "account"},
+    "net": {"base"},
 }
 MAY_USE["cli"] = set(MAY_USE)
 

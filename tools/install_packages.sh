@@ -3,7 +3,8 @@
 # Where that cannot be done (another system, no root) it prints the list and stops.
 set -euo pipefail
 
-build=(g++ cmake ninja-build make pkg-config git libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libsqlite3-dev)
+build=(g++ cmake ninja-build make pkg-config git libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libsqlite3-dev
+       libcurl4-openssl-dev)
 run=(python3 python3-torch python3-sklearn)
 test=("${build[@]}" libgtest-dev libgmock-dev ccache clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19
       python3 python3-pytest python3-venv iproute2 util-linux procps)

@@ -17,6 +17,7 @@ MAY_USE = {
     "report": {"base", "model", "account", "analysis"},
     "export": {"base", "model", "account"},
     "net": {"base"},
+    "tracker": {"base", "model", "account", "export", "net"},
 }
 MAY_USE["cli"] = set(MAY_USE)
 

@@ -26,6 +26,8 @@ PARSERS = {
                           "src/import/model_config.cc"],
     "marks_fuzz": ["src/marks/ring_reader.cc", "src/marks/ring_names.cc", "src/marks/slot_copy.cc",
                    "src/marks/slot_meaning.cc"],
+    "delivery_fuzz": ["src/tracker/delivery.cc"],
+    "mlflow_fuzz": ["src/tracker/mlflow_server.cc"],
     "proc_stat_fuzz": ["src/sources/proc_stat.cc", "src/sources/cpuinfo.cc"],
 }
 

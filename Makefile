@@ -54,6 +54,7 @@ test-fuzz: packages-test
 	$(PYTHON) tools/fuzz.py --seconds 5
 
 test-integration: build packages-run packages-test ## tests against real trackers and frameworks
+	@echo "== real trackers and frameworks, from PyPI, on loopback"
 	$(PYTHON) -m pytest -q tests/integration/trackers
 
 bench: packages-bench ## ratios against peers, with intervals, into docs/measurements

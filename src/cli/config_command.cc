@@ -11,7 +11,7 @@ namespace {
 
 std::string keys_text(const Style& style) {
   std::string out;
-  for (const KnownKey& key : known_keys()) out += pad_right(key.key, 28) + style.faint(key.help) + "\n";
+  for (const KnownKey& key : known_keys()) out += pad_right(key.key, 32) + style.faint(key.help) + "\n";
   return out;
 }
 

@@ -18,12 +18,19 @@ struct BrokenTomlAssertion {};
 namespace everywatt {
 namespace {
 
+// "export.mlflow." of export.mlflow.experiment.
+std::string section_of(const std::string& key) { return key.substr(0, key.rfind('.') + 1); }
+
+// A section some of whose keys are known by name has no others.
 const KnownKey* find_known(const std::string& key) {
+  const auto& keys = known_keys();
+  const bool is_closed = std::ranges::any_of(keys, [&](const KnownKey& known) {
+    return !known.key.ends_with(".*") && section_of(known.key) == section_of(key);
+  });
   const auto matches = [&](const KnownKey& known) {
-    if (known.key.ends_with(".*")) return key.starts_with(known.key.substr(0, known.key.size() - 1));
+    if (known.key.ends_with(".*")) return !is_closed && key.starts_with(known.key.substr(0, known.key.size() - 1));
     return known.key == key;
   };
-  const auto& keys = known_keys();
   const auto found = std::ranges::find_if(keys, matches);
   return found == keys.end() ? nullptr : &*found;
 }
@@ -39,6 +46,11 @@ std::string misfit(const KnownKey& known, const toml::node& node) {
   if (known.kind == "number" && !(is_number && *number >= 0)) return "a number from 0";
   if (known.kind == "ratio" && !(is_number && *number >= 1 && *number <= 100)) return "a number from 1 to 100";
   if (known.kind == "fraction" && !(is_number && *number >= 0.01 && *number <= 1)) return "a number from 0.01 to 1";
+  if (known.kind == "interval") {
+    const auto whole = node.value_exact<std::int64_t>();
+    if (!whole || *whole < 1 || *whole > 86'400) return "a whole number from 1 to 86400";
+  }
+  if (known.kind == "switch" && !node.is_boolean()) return "true or false";
   if (known.kind == "text" && !node.is_string()) return "a text in quotes";
   if (known.kind == "boundary") {
     const auto text = node.value<std::string>();
@@ -108,6 +120,11 @@ const std::vector<KnownKey>& known_keys() {
       {"embodied.*", "any", "carbon of making the hardware"},
       {"intensity.*", "any", "carbon intensity of the grid"},
       {"gate.*", "any", "rules of the gate"},
+      {"export.mlflow.tracking_uri", "text", "MLflow's server, to which runs are delivered while they last"},
+      {"export.mlflow.from_environment", "switch", "true: the same, to the server that MLFLOW_TRACKING_URI names"},
+      {"export.mlflow.experiment", "text", "MLflow's experiment (Default)"},
+      {"export.mlflow.run_name", "text", "name of the run there (the run's own)"},
+      {"export.mlflow.interval_seconds", "interval", "seconds between two points (10)"},
       {"export.*", "any", "where runs are sent"},
   };
   return kKeys;

@@ -21,7 +21,7 @@ Result<std::vector<Setting>> parse_settings(const std::string& text, const std::
 // What may be set, for `everywatt config --keys`.
 struct KnownKey {
   std::string key;   // a trailing .* stands for any key below
-  std::string kind;  // text, number, ratio, fraction, boundary, any
+  std::string kind;  // text, number, ratio, fraction, boundary, interval, switch, any
   std::string help;
 };
 const std::vector<KnownKey>& known_keys();

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/ledger.h"
+#include "cli/net_program.h"
 #include "export/csv.h"
 #include "report/bill_json.h"
 
@@ -31,20 +32,26 @@ Result<std::vector<RunRecord>> records_of(Store& store, const std::vector<std::s
 }  // namespace
 
 Result<int> export_command(Context& context, Args args) {
+  if (!args.empty() && args.front() == "mlflow") {
+    std::vector<std::string> words{"export"};
+    words.insert(words.end(), args.begin(), args.end());
+    return std::unexpected{become_net_program(words)};
+  }
   std::string format;
   std::vector<std::string> references;
   bool entries = false;
   Flags flags{
       "export", "[--entries] csv|json [RUN...]",
       "Writes runs to standard output: csv with one line a device (or, with --entries, one line a ledger entry), "
-      "json as a list of bills (schema everywatt.export/1). All runs where none is named."};
+      "json as a list of bills (schema everywatt.export/1). All runs where none is named. "
+      "'everywatt export mlflow' delivers runs to MLflow (everywatt export mlflow --help)."};
   flags.positional("FORMAT", format, "csv or json");
   flags.positional("RUN", references, "ids, unique prefixes, names, or 'last'");
   flags.flag("--entries", entries, "csv: the ledger's entries (run, device, phase, account, minute)");
   TRY(const bool parsed, flags.parse(context, args));
   if (!parsed) return 0;
   if (format != "csv" && format != "json")
-    return fail(Errc::misuse, "cannot export as '" + format + "'; expected csv or json");
+    return fail(Errc::misuse, "cannot export as '" + format + "'; expected csv, json or mlflow");
   if (entries && format != "csv") return fail(Errc::misuse, "--entries goes with csv");
   TRY(const auto store, open_ledger(context, Create::no));
   TRY(std::vector<RunRecord> records, records_of(*store, references));

@@ -12,6 +12,8 @@
 #include "cli/flags.h"
 #include "cli/kinship.h"
 #include "cli/ledger.h"
+#include "cli/mlflow_settings.h"
+#include "cli/net_program.h"
 #include "cli/recording.h"
 #include "cli/run_labels.h"
 
@@ -64,6 +66,16 @@ int replace_by(Context& context, const std::vector<std::string>& command) {
   return start_failure(context, command.front(), {code, std::strerror(errno)});
 }
 
+// A run that is to be delivered while it lasts gets a companion; none, and the run is measured all the same.
+void start_companion(Context& context, const Config& config, const std::string& run) {
+  if (!mlflow_is_on(config)) return;
+  const auto started = [&]() -> Result<void> {
+    CHECK(mlflow_target(config));
+    return start_net_program({"follow", "mlflow", run, std::to_string(::getpid())});
+  }();
+  if (!started) context.err << "everywatt: nothing is delivered to MLflow: " << started.error().what << '\n';
+}
+
 }  // namespace
 
 Result<int> run_command(Context& context, Args args) {
@@ -83,6 +95,7 @@ Result<int> run_command(Context& context, Args args) {
   TRY(Run run, describe(flags, command, context.roots));
 
   TRY(const Config config, Config::load());
+  start_companion(context, config, run.id);
   Recording recording{context, config, std::move(run), measured_from(::getpid())};
   std::vector<std::pair<std::string, std::string>> environment{{"EVERYWATT_RUN_ID", recording.run().id}};
   if (const auto socket = recording.socket()) environment.emplace_back("EVERYWATT_SOCKET", *socket);

@@ -1,7 +1,9 @@
 // A server on loopback that gives one prepared answer after the other and keeps
-// what it was asked. An empty answer hangs up without a word. For tests.
+// what it was asked. An empty answer hangs up without a word; one that says
+// keep-alive leaves the connection open for the next request. For tests.
 #pragma once
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -43,11 +45,31 @@ class ScriptedServer {
  private:
   void serve() {
     for (const std::string& answer : answers_) {
-      const int peer = ::accept(listener_, nullptr, nullptr);
-      if (peer < 0) return;
-      requests_.push_back(read_request(peer));
-      (void)::send(peer, answer.data(), answer.size(), MSG_NOSIGNAL);
-      ::close(peer);
+      if (!wait_for_request()) break;
+      requests_.push_back(read_request(peer_));
+      (void)::send(peer_, answer.data(), answer.size(), MSG_NOSIGNAL);
+      if (!answer.contains("keep-alive")) hang_up();
+    }
+    hang_up();
+  }
+
+  void hang_up() {
+    if (peer_ >= 0) ::close(peer_);
+    peer_ = -1;
+  }
+
+  // On the connection that is open, or on a new one.
+  bool wait_for_request() {
+    for (;;) {
+      pollfd events[] = {{listener_, POLLIN, 0}, {peer_, POLLIN, 0}};
+      (void)::poll(events, 2, -1);
+      char byte = 0;
+      if (events[1].revents != 0 && ::recv(peer_, &byte, 1, MSG_PEEK) > 0) return true;
+      if (events[1].revents != 0) hang_up();
+      if (events[0].revents == 0) continue;
+      hang_up();
+      peer_ = ::accept(listener_, nullptr, nullptr);
+      return peer_ >= 0;
     }
   }
 
@@ -67,6 +89,7 @@ class ScriptedServer {
 
   std::vector<std::string> answers_, requests_;
   int listener_ = -1;
+  int peer_ = -1;
   int port_ = 0;
   std::thread thread_;
 };

@@ -61,6 +61,9 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
     curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers.list());
     if (request.method != "GET") {
+      // On a connection that it kept and that breaks, libcurl sends a request again unasked, though the server may
+      // have done what it says: what changes something gets a connection of its own.
+      curl_easy_setopt(curl_, CURLOPT_FRESH_CONNECT, 1L);
       curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
       curl_easy_setopt(curl_, CURLOPT_POSTFIELDS, request.body.data());
     }

@@ -1,5 +1,5 @@
-// HTTP over libcurl: one connection that is kept, no redirects (a request may
-// carry a password), proxies as the environment names them.
+// HTTP over libcurl: each request is sent once, no redirects are followed (a
+// request may carry a password), proxies are those that the environment names.
 #pragma once
 #include <memory>
 #include <string>

@@ -69,6 +69,16 @@ TEST(CurlClient, WhatMaySucceedLaterIsIo) {
   EXPECT_EQ(cut.error().code, Errc::io);
 }
 
+TEST(CurlClient, NeverSendsTwiceWhatChangesSomething) {
+  ScriptedServer server{
+      {"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", "", answer("200 OK")}};
+  const auto http = client();
+  ASSERT_TRUE(http->send({.url = server.url() + "/look"}));
+  const auto cut = http->send({.method = "POST", .url = server.url() + "/change", .body = "x"});
+  ASSERT_FALSE(cut) << "the second answer was none, and the third is a second request's";
+  EXPECT_EQ(cut.error().code, Errc::io);
+}
+
 TEST(CurlClient, DoesNotWaitForeverForAnAnswer) {
   ScriptedServer server{{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"}};
   const auto late = client(300 * kMillisecond)->send({.url = server.url()});

@@ -34,9 +34,10 @@ inline constexpr std::array kRunTables = {
              "utilisation_known, flags, reason"},
     RunTable{"quantity", "device, name, unit, mean, least, most, total, sampled, observed_ns, reason"},
     RunTable{"cross_check", "device, sensor, ratio, over_ns"},
-    RunTable{"rank",
-             "rank, pid, steps, duration_ns, waited_ns, waited_on_others_ns, energy_uj, waited_uj, caused_uj, lateness, "
-             "late_share"},
+    RunTable{
+        "rank",
+        "rank, pid, steps, duration_ns, waited_ns, waited_on_others_ns, energy_uj, waited_uj, caused_uj, lateness, "
+        "late_share"},
     RunTable{"work", "what, amount"},
     RunTable{"device_sum", "name, charged_uj, booked_uj"},
     RunTable{"entry", "device, phase, account, minute, energy_uj"},

@@ -338,10 +338,22 @@ void Recording::close_window(Job& job, Instant until) {
 void Recording::keep(const RunDelta& delta) {
   record_.devices = delta.devices;
   if (!delta.phases.empty()) record_.phases = delta.phases;
+  keep_spans(delta.spans);
   add_entries(record_.entries, delta.entries);
   std::ranges::copy(delta.gaps, std::back_inserter(record_.gaps));
   for (std::string& failure : sampler_.take_failures()) note("a sensor could not be read: " + failure);
   if (store_ && !store_->append(run_.id, delta)) store_failed_ = true;
+}
+
+void Recording::keep_spans(const std::vector<Span>& spans) {
+  for (const Span& span : spans) {
+    const auto same = std::ranges::lower_bound(record_.spans, span.number, {}, &Span::number);
+    if (same != record_.spans.end() && same->number == span.number) {
+      *same = span;
+    } else {
+      record_.spans.insert(same, span);
+    }
+  }
 }
 
 // What was learnt of floors by the end holds for the whole run.
@@ -373,12 +385,14 @@ void Recording::rebook() {
                                                    [&](const Entry& entry) { return entry.device != device.device; });
     const std::vector<Entry> before{own.begin(), own.end()};
     stored->entries.erase(own.begin(), own.end());
-    std::ranges::move(divide_like(before, everywatt::rebook(series, device.floor, run_.started)),
-                      std::back_inserter(stored->entries));
+    auto anew = divide_like(before, everywatt::rebook(series, device.floor, run_.started));
+    meter_->phases().rebook_spans(device.device, before, anew);
+    std::ranges::move(anew, std::back_inserter(stored->entries));
   }
   if (!store_->clear_entries(run_.id)) return;
-  if (!store_->append(run_.id, {.devices = {}, .entries = stored->entries, .phases = {}, .gaps = {}, .series = {}}))
-    return;
+  RunDelta anew{.entries = stored->entries, .spans = meter_->take_spans(ended_.steady)};
+  if (!store_->append(run_.id, anew)) return;
+  keep_spans(anew.spans);
   record_.entries.clear();
   add_entries(record_.entries, stored->entries);
 }
@@ -397,6 +411,7 @@ void Recording::restore_entries() {
   const RunDelta whole{.devices = record_.devices,
                        .entries = record_.entries,
                        .phases = record_.phases,
+                       .spans = record_.spans,
                        .gaps = stored ? std::vector<Gap>{} : record_.gaps,
                        .series = {}};
   store_failed_ =

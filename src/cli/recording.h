@@ -47,6 +47,7 @@ class Recording {
   void propose_floors(Nanoseconds now);
   void close_window(Job& job, Instant until);
   void keep(const RunDelta& delta);
+  void keep_spans(const std::vector<Span>& spans);
   void rebook();
   void restore_entries();
   void drop_old_series();

@@ -38,7 +38,7 @@ struct Surroundings {
   std::span<const Tenant> tenants = {};  // we among them
   // Floors that all runs of the host use while they share it; none: no other run can be known of.
   const FloorBoard* agreed = nullptr;
-  const RunPhases& phases;
+  RunPhases& phases;
 };
 
 // One window, as this run sees it. Shared by the live books and their rebuilding.
@@ -87,6 +87,7 @@ class DeviceBooks {
 
   [[nodiscard]] const Device& device() const { return device_; }
   [[nodiscard]] const std::vector<unsigned>& cpus() const { return cpus_; }
+  [[nodiscard]] bool is_counted() const { return counted_; }
   [[nodiscard]] DeviceRecord record() const;
   [[nodiscard]] bool reads(std::size_t source) const;
   // Whether the elected sensor's readings can be placed at its renewals.
@@ -97,6 +98,10 @@ class DeviceBooks {
   [[nodiscard]] std::optional<Floor> learnt_floor() const;
   [[nodiscard]] Floor floor() const;
   [[nodiscard]] const Accounts& booked() const { return booked_; }
+  // Up to when; none: not yet at all.
+  [[nodiscard]] std::optional<Nanoseconds> booked_until() const {
+    return booking_ ? std::optional{until_} : std::nullopt;
+  }
   // True if the floor that windows were booked with has moved enough since to book them anew.
   [[nodiscard]] bool wants_rebooking() const;
   std::vector<Silence> take_silences();

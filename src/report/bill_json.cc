@@ -103,6 +103,17 @@ Json facility_json(const Bill& bill) {
           {"boundary", bill.facility->boundary}};
 }
 
+Json spread_json(const PhaseBill& phase, const Bill& bill) {
+  const auto spread = bill.energy.total ? spread_of(phase.times) : std::nullopt;
+  if (!spread) return nullptr;
+  const auto deviation = spread->standard_deviation;
+  return {{"count", spread->count},
+          {"median_joules", spread->median / 1e6},
+          {"min_joules", spread->least / 1e6},
+          {"max_joules", spread->most / 1e6},
+          {"standard_deviation_joules", deviation ? Json(*deviation / 1e6) : Json(nullptr)}};
+}
+
 Json phases_json(const Bill& bill) {
   Json out = Json::array();
   for (const PhaseBill& phase : bill.phases) {
@@ -110,7 +121,8 @@ Json phases_json(const Bill& bill) {
                    {"count", phase.count},
                    {"duration_seconds", seconds(phase.duration)},
                    {"energy_joules", joules(phase.energy)},
-                   {"self_joules", joules(phase.self)}});
+                   {"self_joules", joules(phase.self)},
+                   {"spread", spread_json(phase, bill)}});
   }
   return out;
 }

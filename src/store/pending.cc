@@ -21,6 +21,7 @@ void PendingRun::take(const RunDelta& delta) {
         entry.energy;
   }
   for (const PhaseStat& phase : delta.phases) phases[phase.path] = phase;
+  for (const Span& span : delta.spans) spans[span.number] = span;
   gaps.insert(gaps.end(), delta.gaps.begin(), delta.gaps.end());
 }
 

@@ -158,6 +158,13 @@ Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run,
     CHECK(db.run("INSERT OR REPLACE INTO phase (run, name, count, duration_ns) VALUES (?, ?, ?, ?)", run, name,
                  phase.count, phase.duration));
   }
+  for (const auto& [number, span] : pending.spans) {
+    TRY(const std::int64_t phase, names.number(db, run, span.path));
+    CHECK(
+        db.run("INSERT OR REPLACE INTO span (run, number, phase, process, begin_ns, end_ns, energy_uj) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?)",
+               run, number, phase, std::int64_t{span.process}, span.begin, span.end, span.energy));
+  }
   for (const Gap& gap : pending.gaps) {
     TRY(const std::int64_t device, names.number(db, run, gap.device));
     CHECK(db.run("INSERT INTO gap (run, device, started_wall_ns, length_ns, reason) VALUES (?, ?, ?, ?, ?)", run,

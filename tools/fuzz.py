@@ -26,6 +26,7 @@ PARSERS = {
                           "src/import/model_config.cc"],
     "marks_fuzz": ["src/marks/ring_reader.cc", "src/marks/ring_names.cc", "src/marks/slot_copy.cc",
                    "src/marks/slot_meaning.cc"],
+    "git_index_fuzz": ["src/import/git_index.cc"],
     "proc_stat_fuzz": ["src/sources/proc_stat.cc", "src/sources/cpuinfo.cc"],
 }
 

@@ -233,6 +233,7 @@ void Recording::note(std::string line) {
 
 JobEnd Recording::follow(Job& job) {
   if (store_ && (!store_->put_run(run_) || !store_->commit())) store_failed_ = true;
+  later_facts_.begin(run_.environment["working_directory"]);
   job_time_is_cheap_ = job.usage().method == "cgroup";
   meter_->set_owner_of([this, &job](std::int64_t pid) { return owner_of(job, pid); });
   Instant now = context_.clock.now();
@@ -323,6 +324,7 @@ void Recording::close_window(Job& job, Instant until) {
     set_overhead();
   }
   run_.usage.cpu_time = context.cpu_time;
+  later_facts_.look(windows_, job, meter_->phases().processes(), run_.environment);
   run_.ended = until;  // of a run that still says `running`: seen until
   if (!store_) return;
   const auto committed = [&]() -> Result<void> {
@@ -428,6 +430,7 @@ void Recording::drop_old_series() {
 
 Bill Recording::finish(const JobEnd& end) {
   rebook();
+  later_facts_.finish(run_.environment);
   run_.ended = ended_;
   run_.exit_status = end.exit_status;
   const bool is_good = end.exit_status.value_or(0) == 0;

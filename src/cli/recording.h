@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/job_voice.h"
+#include "cli/later_facts.h"
 #include "job/job.h"
 #include "meter/meter.h"
 #include "meter/presence.h"
@@ -76,6 +77,7 @@ class Recording {
   std::vector<Tenant> tenants_;
   std::set<std::int64_t> our_pids_;  // that used a GPU
   FloorBoard floors_;
+  LaterFacts later_facts_;
   RunRecord record_;           // what was booked, for a bill without a store
   Nanoseconds next_hunt_ = 0;  // since the start
   Instant ended_;

@@ -12,8 +12,9 @@ MAY_USE = {
     "store": {"base", "model"},
     "import": {"base", "model"},
     "account": {"base", "model"},
+    "analysis": {"base", "model", "account"},
     "meter": {"base", "model", "sources"},
-    "report": {"base", "model", "account"},
+    "report": {"base", "model", "account", "analysis"},
     "export": {"base", "model", "account"},
 }
 MAY_USE["cli"] = set(MAY_USE)

@@ -27,6 +27,7 @@ PARSERS = {
     "marks_fuzz": ["src/marks/ring_reader.cc", "src/marks/ring_names.cc", "src/marks/slot_copy.cc",
                    "src/marks/slot_meaning.cc"],
     "git_index_fuzz": ["src/import/git_index.cc"],
+    "baseline_fuzz": ["src/cli/baseline_file.cc"],
     "proc_stat_fuzz": ["src/sources/proc_stat.cc", "src/sources/cpuinfo.cc"],
 }
 

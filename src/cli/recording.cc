@@ -325,6 +325,7 @@ void Recording::close_window(Job& job, Instant until) {
   }
   run_.usage.cpu_time = context.cpu_time;
   later_facts_.look(windows_, job, meter_->phases().processes(), run_.environment);
+  watch_budget(job, until);
   run_.ended = until;  // of a run that still says `running`: seen until
   if (!store_) return;
   const auto committed = [&]() -> Result<void> {
@@ -334,6 +335,21 @@ void Recording::close_window(Job& job, Instant until) {
   if (!committed && !store_failed_) {
     store_failed_ = true;
     context_.err << "everywatt: " << committed.error().what << " (tried again every second)\n";
+  }
+}
+
+void Recording::watch_budget(Job& job, Instant now) {
+  if (!budget_) return;
+  MicroJoules spent = 0;
+  for (const Entry& entry : record_.entries) {
+    const auto device = std::ranges::find(record_.devices, entry.device,
+                                          [](const DeviceRecord& d) -> const std::string& { return d.device.id; });
+    const bool is_charged = entry.account == Account::busy || entry.account == Account::idle;
+    if (is_charged && device != record_.devices.end() && device->counted) spent += entry.energy;
+  }
+  for (const std::string& line : budget_->look(spent, now.steady - run_.started.steady, job)) {
+    tell_terminal(line);
+    note(line);
   }
 }
 
@@ -436,6 +452,7 @@ Bill Recording::finish(const JobEnd& end) {
   const bool is_good = end.exit_status.value_or(0) == 0;
   run_.status = end.signal ? RunStatus::killed : is_good ? RunStatus::finished : RunStatus::failed;
   if (end.signal) run_.ended_by = signal_text(*end.signal);
+  if (budget_ && budget_->has_stopped()) run_.ended_by = "budget";
   if (end.left_by) run_.ended_by = signal_text(*end.left_by) + " to everywatt";
   set_overhead();
   if (store_) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "account/bill.h"
+#include "cli/budget_keeper.h"
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/job_voice.h"
@@ -26,6 +27,9 @@ class Recording {
   // (a store that cannot be written) becomes a notice: the job runs all the same.
   // `root`: the process whose descendants are measured. run.parent is found here.
   Recording(Context& context, const Config& config, Run run, const Tenant::Root& root);
+
+  // To be called before follow().
+  void set_budget(const BudgetPlan& plan) { budget_.emplace(plan); }
 
   // Measures until the job ends. The bill is complete when this returns.
   JobEnd follow(Job& job);
@@ -47,6 +51,7 @@ class Recording {
   void announce(const Tenant::Root& root);
   void propose_floors(Nanoseconds now);
   void close_window(Job& job, Instant until);
+  void watch_budget(Job& job, Instant now);
   void keep(const RunDelta& delta);
   void keep_spans(const std::vector<Span>& spans);
   void rebook();
@@ -78,6 +83,7 @@ class Recording {
   std::set<std::int64_t> our_pids_;  // that used a GPU
   FloorBoard floors_;
   LaterFacts later_facts_;
+  std::optional<BudgetKeeper> budget_;
   RunRecord record_;           // what was booked, for a bill without a store
   Nanoseconds next_hunt_ = 0;  // since the start
   Instant ended_;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "report/baseline_text.h"
+#include "report/forecast_text.h"
 
 namespace everywatt {
 namespace {
@@ -49,6 +50,18 @@ TEST(BaselineReport, JsonHoldsVerdictAndFigures) {
 TEST(BaselineReport, ABaselineSaysWhatItWouldNotMiss) {
   const Baseline baseline{.set = "2026-11-24T03:02:01.123Z", .profile = profile_of(100'000'000)};
   EXPECT_THAT(baseline_text(baseline, Style{Paint::plain}), HasSubstr("nine times of ten"));
+}
+
+TEST(ForecastReport, SaysHowFarItIsAndWhatIsToCome) {
+  const std::string text = forecast_text({.done = 3,
+                                          .expected = 10,
+                                          .energy = 12'300'000,
+                                          .energy_low = 12'000'000,
+                                          .energy_high = 12'600'000,
+                                          .duration = 90 * kSecond,
+                                          .duration_low = 80 * kSecond,
+                                          .duration_high = 100 * kSecond});
+  EXPECT_THAT(text, HasSubstr("3 of 10 epochs: 12.3 J (12.0 J to 12.6 J) and 1 min 30 s"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "analysis/forecast.h"
 #include "report/format.h"
 
 namespace everywatt {
@@ -127,6 +128,19 @@ Json phases_json(const Bill& bill) {
   return out;
 }
 
+Json forecast_json(const Bill& bill) {
+  const auto told = forecast_of(bill);
+  if (!told) return nullptr;
+  return {{"epochs_done", told->done},
+          {"epochs_expected", told->expected},
+          {"energy_joules", joules(told->energy)},
+          {"energy_low_joules", joules(told->energy_low)},
+          {"energy_high_joules", joules(told->energy_high)},
+          {"duration_seconds", seconds(told->duration)},
+          {"duration_low_seconds", seconds(told->duration_low)},
+          {"duration_high_seconds", seconds(told->duration_high)}};
+}
+
 constexpr std::string_view kFlops = "flops_";
 
 std::optional<double> flops_of(const std::map<std::string, double>& work) {
@@ -226,6 +240,7 @@ Json whole_bill(const Bill& bill) {
           {"work", work_json(bill)},
           {"process", process_json(run.usage)},
           {"phases", phases_json(bill)},
+          {"forecast", forecast_json(bill)},
           {"network", network_json(run.usage)},
           {"gaps", gaps_json(bill)},
           {"notices", run.notices},

@@ -12,7 +12,7 @@ def test_the_reference_of_commands_is_what_the_program_says():
     assert page.stdout == kept, "make docs writes it anew"
 
 
-@pytest.mark.parametrize("page", ["baselines"])
+@pytest.mark.parametrize("page", ["baselines", "budgets"])
 def test_what_the_guide_tells_to_type_works(everywatt, tmp_path, page):
     text = (REPOSITORY / f"docs/guide/{page}.md").read_text()
     env = everywatt.environment(env={

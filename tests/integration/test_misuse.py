@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 COMMANDS = {  # and the options that their help must name
-    "run": "--name --project --model --model-version --tag --metric --json --quiet",
+    "run": "--name --project --model --model-version --tag --metric --budget --budget-action --grace --expect-epochs --epoch-phase --json --quiet",
     "attach": "--name --json --quiet", "ls": "--json --project --limit", "show": "--json", "rm": "", "import": "mllog power-csv",
     "import mllog": "--name --project --model --tag --json",
     "import power-csv": "--time-column --power-column --device-column --unit --time-unit --separator --decimal --kind --json",
@@ -57,6 +57,13 @@ MISUSE = [
     (["run", "--metric", "accuracy=high", "--", "true"], ["--metric", "accuracy", "high", "number"]),
     (["run", "--metric", "accuracy=nan", "--", "true"], ["accuracy", "nan"]),
     (["run", "--metric", "accuracy=", "--", "true"], ["accuracy"]),
+    (["run", "--budget", "5", "--", "true"], ["--budget", "5kWh", "'5'"]),
+    (["run", "--budget", "3EUR", "--", "true"], ["3EUR", "energy"]),
+    (["run", "--budget", "1h", "--budget", "2h", "--", "true"], ["2h", "already"]),
+    (["run", "--budget-action", "kill", "--", "true"], ["--budget-action", "kill", "warn"]),
+    (["run", "--grace", "soon", "--", "true"], ["--grace", "soon"]),
+    (["run", "--expect-epochs", "0", "--", "true"], ["--expect-epochs", "0"]),
+    (["run", "--epoch-phase", "epoch", "--", "true"], ["--epoch-phase", "--expect-epochs"]),
     (["baseline"], ["set", "show", "check"]),
     (["baseline", "forget"], ["forget", "check"]),
     (["baseline", "set"], ["RUN"]),

@@ -28,6 +28,8 @@ PARSERS = {
                    "src/marks/slot_meaning.cc"],
     "delivery_fuzz": ["src/tracker/delivery.cc"],
     "mlflow_fuzz": ["src/tracker/mlflow_server.cc"],
+    "git_index_fuzz": ["src/import/git_index.cc"],
+    "baseline_fuzz": ["src/cli/baseline_file.cc"],
     "proc_stat_fuzz": ["src/sources/proc_stat.cc", "src/sources/cpuinfo.cc"],
 }
 

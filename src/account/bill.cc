@@ -207,6 +207,7 @@ std::vector<PhaseBill> phases_of(const RunRecord& record, Nanoseconds duration) 
   std::vector<PhaseBill> phases;
   for (auto& [path, phase] : by_path) {
     for (const auto& [other, part] : by_path) phase.energy += is_within(other, path) ? part.self : 0;
+    if (!path.empty()) phase.times = times_of(record.spans, path);
     phases.push_back(phase);
   }
   return phases;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "account/spread.h"
 #include "model/run.h"
 
 namespace everywatt {
@@ -35,6 +36,7 @@ struct PhaseBill {
   Nanoseconds duration = 0;
   MicroJoules energy = 0;  // children included
   MicroJoules self = 0;
+  std::vector<PhaseTime> times = {};  // each that is kept, of those of main threads that ended
 };
 
 // What the building drew for the run, where the site has said how to tell.

@@ -11,6 +11,7 @@ constexpr std::array kCommands = {
     Command{"ls", "list the runs", ls_command},
     Command{"show", "show the bill of a run", show_command},
     Command{"rm", "remove runs", rm_command},
+    Command{"baseline", "the gold standard of a model, and a run against it", baseline_command},
     Command{"import", "take in another meter's record", import_command},
     Command{"export", "write runs as CSV or JSON", export_command},
     Command{"merge", "take over the runs of another ledger", merge_command},

@@ -41,6 +41,7 @@ Result<int> attach_command(Context&, Args);
 Result<int> ls_command(Context&, Args);
 Result<int> show_command(Context&, Args);
 Result<int> rm_command(Context&, Args);
+Result<int> baseline_command(Context&, Args);
 Result<int> flops_command(Context&, Args);
 Result<int> doctor_command(Context&, Args);
 Result<int> calibrate_command(Context&, Args);

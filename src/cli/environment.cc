@@ -1,8 +1,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
+
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/git_state.h"
 #include "cli/recording.h"
 
 namespace everywatt {
@@ -26,25 +30,26 @@ std::string head_of(const std::filesystem::path& path) {
   return read ? std::string{*read} : std::string{};
 }
 
-// The commit that is checked out where the job starts, read from .git without starting git.
-std::string git_commit() {
+// The container that we are in, as far as it can be told from within; Docker names no image.
+void add_container(std::map<std::string, std::string>& facts) {
   std::error_code error;
-  std::filesystem::path folder = std::filesystem::current_path(error);
-  while (!folder.empty() && !std::filesystem::exists(folder / ".git/HEAD", error)) {
-    if (folder == folder.parent_path()) return {};
-    folder = folder.parent_path();
+  for (const char* variable : {"APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"}) {
+    const char* image = std::getenv(variable);
+    if (image == nullptr || *image == '\0') continue;
+    facts["container"] = "apptainer";
+    facts["container_image"] = image;
+    return;
   }
-  const auto head = read_line(folder / ".git/HEAD");
-  if (!head) return {};
-  if (!head->starts_with("ref: ")) return *head;
-  const std::string name = head->substr(5);
-  if (const auto loose = read_line(folder / ".git" / name)) return *loose;
-  const auto packed = read_text(folder / ".git/packed-refs");
-  if (!packed) return {};
-  for (const std::string_view line : split(*packed, '\n')) {
-    if (line.ends_with(" " + name)) return std::string{line.substr(0, line.find(' '))};
+  if (const auto podman = read_text("/run/.containerenv")) {  // podman-run(1): image="…" where it is privileged
+    facts["container"] = "podman";
+    for (const std::string_view line : split(*podman, '\n')) {
+      constexpr std::string_view kImage = "image=\"";
+      if (line.starts_with(kImage) && line.ends_with('"'))
+        facts["container_image"] = line.substr(kImage.size(), line.size() - kImage.size() - 1);
+    }
+  } else if (std::filesystem::exists("/.dockerenv", error)) {
+    facts["container"] = "docker";
   }
-  return {};
 }
 
 }  // namespace
@@ -65,9 +70,11 @@ std::map<std::string, std::string> environment_of(const Roots& roots) {
   if (const auto fields = words(memory); !fields.empty()) {
     if (const auto kibibytes = parse_u64(fields.front())) facts["memory_bytes"] = std::to_string(*kibibytes * 1024);
   }
-  facts["git_commit"] = git_commit();
+  add_container(facts);
   std::error_code error;
-  facts["working_directory"] = std::filesystem::current_path(error).string();
+  const auto here = std::filesystem::current_path(error);
+  if (const auto repository = repository_around(here)) facts["git_commit"] = git_commit(*repository);
+  facts["working_directory"] = here.string();
   std::erase_if(facts, [](const auto& fact) { return fact.second.empty(); });
   return facts;
 }

@@ -239,6 +239,7 @@ void Recording::note(std::string line) {
 
 JobEnd Recording::follow(Job& job) {
   if (store_ && (!store_->put_run(run_) || !store_->commit())) store_failed_ = true;
+  later_facts_.begin(run_.environment["working_directory"]);
   job_time_is_cheap_ = job.usage().method == "cgroup";
   meter_->set_owner_of([this, &job](std::int64_t pid) { return owner_of(job, pid); });
   Instant now = context_.clock.now();
@@ -329,6 +330,8 @@ void Recording::close_window(Job& job, Instant until) {
     set_overhead();
   }
   run_.usage.cpu_time = context.cpu_time;
+  later_facts_.look(windows_, job, meter_->phases().processes(), run_.environment);
+  watch_budget(job, until);
   run_.ended = until;  // of a run that still says `running`: seen until
   if (!store_) return;
   const auto committed = [&]() -> Result<void> {
@@ -341,14 +344,41 @@ void Recording::close_window(Job& job, Instant until) {
   }
 }
 
+void Recording::watch_budget(Job& job, Instant now) {
+  if (!budget_) return;
+  MicroJoules spent = 0;
+  for (const Entry& entry : record_.entries) {
+    const auto device = std::ranges::find(record_.devices, entry.device,
+                                          [](const DeviceRecord& d) -> const std::string& { return d.device.id; });
+    const bool is_charged = entry.account == Account::busy || entry.account == Account::idle;
+    if (is_charged && device != record_.devices.end() && device->counted) spent += entry.energy;
+  }
+  for (const std::string& line : budget_->look(spent, now.steady - run_.started.steady, job)) {
+    tell_terminal(line);
+    note(line);
+  }
+}
+
 void Recording::keep(const RunDelta& delta) {
   record_.devices = delta.devices;
   if (!delta.phases.empty()) record_.phases = delta.phases;
   if (!delta.ranks.empty()) record_.ranks = delta.ranks;
+  keep_spans(delta.spans);
   add_entries(record_.entries, delta.entries);
   std::ranges::copy(delta.gaps, std::back_inserter(record_.gaps));
   for (std::string& failure : sampler_.take_failures()) note("a sensor could not be read: " + failure);
   if (store_ && !store_->append(run_.id, delta)) store_failed_ = true;
+}
+
+void Recording::keep_spans(const std::vector<Span>& spans) {
+  for (const Span& span : spans) {
+    const auto same = std::ranges::lower_bound(record_.spans, span.number, {}, &Span::number);
+    if (same != record_.spans.end() && same->number == span.number) {
+      *same = span;
+    } else {
+      record_.spans.insert(same, span);
+    }
+  }
 }
 
 // What was learnt of floors by the end holds for the whole run.
@@ -380,12 +410,14 @@ void Recording::rebook() {
                                                    [&](const Entry& entry) { return entry.device != device.device; });
     const std::vector<Entry> before{own.begin(), own.end()};
     stored->entries.erase(own.begin(), own.end());
-    std::ranges::move(divide_like(before, everywatt::rebook(series, device.floor, run_.started)),
-                      std::back_inserter(stored->entries));
+    auto anew = divide_like(before, everywatt::rebook(series, device.floor, run_.started));
+    meter_->phases().rebook_spans(device.device, before, anew);
+    std::ranges::move(anew, std::back_inserter(stored->entries));
   }
   if (!store_->clear_entries(run_.id)) return;
-  if (!store_->append(run_.id, {.devices = {}, .entries = stored->entries, .phases = {}, .gaps = {}, .series = {}}))
-    return;
+  RunDelta anew{.entries = stored->entries, .spans = meter_->take_spans(ended_.steady)};
+  if (!store_->append(run_.id, anew)) return;
+  keep_spans(anew.spans);
   record_.entries.clear();
   add_entries(record_.entries, stored->entries);
 }
@@ -404,6 +436,7 @@ void Recording::restore_entries() {
   const RunDelta whole{.devices = record_.devices,
                        .entries = record_.entries,
                        .phases = record_.phases,
+                       .spans = record_.spans,
                        .gaps = stored ? std::vector<Gap>{} : record_.gaps,
                        .series = {}};
   store_failed_ =
@@ -420,11 +453,13 @@ void Recording::drop_old_series() {
 
 Bill Recording::finish(const JobEnd& end) {
   rebook();
+  later_facts_.finish(run_.environment);
   run_.ended = ended_;
   run_.exit_status = end.exit_status;
   const bool is_good = end.exit_status.value_or(0) == 0;
   run_.status = end.signal ? RunStatus::killed : is_good ? RunStatus::finished : RunStatus::failed;
   if (end.signal) run_.ended_by = signal_text(*end.signal);
+  if (budget_ && budget_->has_stopped()) run_.ended_by = "budget";
   if (end.left_by) run_.ended_by = signal_text(*end.left_by) + " to everywatt";
   set_overhead();
   if (store_) {

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "account/bill.h"
+#include "cli/budget_keeper.h"
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/job_voice.h"
+#include "cli/later_facts.h"
 #include "job/job.h"
 #include "meter/meter.h"
 #include "meter/presence.h"
@@ -27,6 +29,9 @@ class Recording {
   // `voice`: where the job's marks are heard; none: at a place of the run's own.
   Recording(Context& context, const Config& config, Run run, const Tenant::Root& root,
             std::optional<JobVoice> voice = std::nullopt);
+
+  // To be called before follow().
+  void set_budget(const BudgetPlan& plan) { budget_.emplace(plan); }
 
   // Measures until the job ends. The bill is complete when this returns.
   JobEnd follow(Job& job);
@@ -49,7 +54,9 @@ class Recording {
   void announce(const Tenant::Root& root);
   void propose_floors(Nanoseconds now);
   void close_window(Job& job, Instant until);
+  void watch_budget(Job& job, Instant now);
   void keep(const RunDelta& delta);
+  void keep_spans(const std::vector<Span>& spans);
   void rebook();
   void restore_entries();
   void drop_old_series();
@@ -78,6 +85,8 @@ class Recording {
   std::vector<Tenant> tenants_;
   std::set<std::int64_t> our_pids_;  // that used a GPU
   FloorBoard floors_;
+  LaterFacts later_facts_;
+  std::optional<BudgetKeeper> budget_;
   RunRecord record_;           // what was booked, for a bill without a store
   Nanoseconds next_hunt_ = 0;  // since the start
   Instant ended_;

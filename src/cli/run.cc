@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/text.h"
 #include "cli/bill_output.h"
 #include "cli/command.h"
 #include "cli/flags.h"
@@ -22,6 +23,8 @@ namespace {
 
 struct RunFlags {
   RunLabels labels;
+  std::vector<std::string> budgets;
+  std::optional<std::string> budget_action, grace, expected_epochs, epoch_phase;
   BillOutput output;
 };
 
@@ -35,6 +38,14 @@ constexpr std::string_view kHelp =
 Result<bool> parse(Context& context, Args args, RunFlags& flags) {
   Flags parser{"run", "[OPTION…] -- CMD [ARG…]", kHelp};
   flags.labels.add_options(parser);
+  parser.option(
+      "--budget AMOUNT", flags.budgets,
+      "energy (200J, 5kWh) or time (90min, 2h) that the run may use; a word at 80 %; both kinds may be given");
+  parser.option("--budget-action A", flags.budget_action,
+                "at 100 %: stop (SIGTERM to every process of the run; the default) or warn");
+  parser.option("--grace T", flags.grace, "after which it is told that a stopped job goes on (30s); it is not killed");
+  parser.option("--expect-epochs N", flags.expected_epochs, "epochs there will be: show tells the bill to come");
+  parser.option("--epoch-phase P", flags.epoch_phase, "path of the phase that is an epoch (epoch)");
   flags.output.add_options(parser);
   return parser.parse(context, args);
 }
@@ -47,6 +58,32 @@ Result<Run> describe(const RunFlags& flags, std::vector<std::string> command, co
   run.host = run.environment["host"];
   run.supervisor = this_supervisor();
   return run;
+}
+
+Result<BudgetPlan> budget_of(const RunFlags& flags) {
+  BudgetPlan plan;
+  TRY(plan.budget, parse_budget(flags.budgets));
+  const std::string action = flags.budget_action.value_or("stop");
+  if (action != "stop" && action != "warn")
+    return fail(Errc::misuse, "--budget-action expects stop or warn, not '" + action + "'");
+  if (action == "warn") plan.action = BudgetPlan::Action::warn;
+  if (flags.grace) {
+    const auto grace = parse_duration(*flags.grace);
+    if (!grace) return fail(Errc::misuse, "--grace expects a time such as 30s or 2min, not '" + *flags.grace + "'");
+    plan.grace = *grace;
+  }
+  return plan;
+}
+
+Result<void> add_expectation(const RunFlags& flags, Run& run) {
+  if (flags.epoch_phase && !flags.expected_epochs) return fail(Errc::misuse, "--epoch-phase goes with --expect-epochs");
+  if (!flags.expected_epochs) return {};
+  const auto epochs = parse_u64(*flags.expected_epochs);
+  if (!epochs || *epochs == 0)
+    return fail(Errc::misuse, "--expect-epochs expects a number from 1, not '" + *flags.expected_epochs + "'");
+  run.environment["expected_epochs"] = std::to_string(*epochs);
+  run.environment["epoch_phase"] = flags.epoch_phase.value_or("epoch");
+  return {};
 }
 
 // A shell's own two: not found, and found but not to be executed.
@@ -93,6 +130,8 @@ Result<int> run_command(Context& context, Args args) {
   }
   CHECK(flags.output.check());
   TRY(Run run, describe(flags, command, context.roots));
+  CHECK(add_expectation(flags, run));
+  TRY(const BudgetPlan budget, budget_of(flags));
 
   TRY(const Config config, Config::load());
   start_companion(context, config, run.id);
@@ -103,6 +142,7 @@ Result<int> run_command(Context& context, Args args) {
                         .environment = std::move(environment),
                         .cgroup_name = "everywatt-" + recording.run().id});
   if (!job) return start_failure(context, recording.run().command.front(), job.error());
+  if (!budget.budget.is_empty()) recording.set_budget(budget);
   const JobEnd end = recording.follow(**job);
   const Bill bill = recording.finish(end);
   const int status = end.exit_status.value_or(0);

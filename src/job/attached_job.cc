@@ -79,6 +79,12 @@ class AttachedJob final : public Job {
     return found;
   }
 
+  void ask_to_end() override {
+    for (const ProcessStat& process : living()) {
+      if (!process.ended) ::kill(process.pid, SIGTERM);
+    }
+  }
+
   std::optional<bool> owns(pid_t pid) const override {
     if (std::ranges::count(roots_, pid) > 0 || descends_from(pid, pid_)) return true;
     return start_ticks_of(pid) ? std::optional{false} : std::nullopt;

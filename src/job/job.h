@@ -51,6 +51,8 @@ class Job {
   // Everything the run's processes used up to now.
   virtual Usage usage() = 0;
   virtual std::vector<Survivor> survivors() = 0;
+  // SIGTERM, once, to every process of the run that lives.
+  virtual void ask_to_end() = 0;
   // Whether the process is the run's; none: no process of that number can be seen from here.
   virtual std::optional<bool> owns(pid_t pid) const = 0;
 };

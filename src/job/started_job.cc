@@ -83,6 +83,13 @@ class StartedJob final : public Job {
     return found;
   }
 
+  void ask_to_end() override {
+    if (end_) return;
+    for (const ProcessStat& process : living()) {
+      if (!process.ended) ::kill(process.pid, SIGTERM);
+    }
+  }
+
   std::optional<bool> owns(pid_t pid) const override {
     if (pid == pid_ || is_of_the_run(pid)) return true;
     return start_ticks_of(pid) ? std::optional{false} : std::nullopt;

@@ -98,6 +98,10 @@ class DeviceBooks {
   [[nodiscard]] std::optional<Floor> learnt_floor() const;
   [[nodiscard]] Floor floor() const;
   [[nodiscard]] const Accounts& booked() const { return booked_; }
+  // Up to when; none: not yet at all.
+  [[nodiscard]] std::optional<Nanoseconds> booked_until() const {
+    return booking_ ? std::optional{until_} : std::nullopt;
+  }
   // True if the floor that windows were booked with has moved enough since to book them anew.
   [[nodiscard]] bool wants_rebooking() const;
   std::vector<Silence> take_silences();

@@ -344,6 +344,7 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   if (tells_all || phases.size() <= kPhasesPerWindow) delta.phases = std::move(phases);
   if (tells_all)
     delta.ranks = ranks_.records(phases_.charges([this](const std::string& device) { return is_counted(device); }));
+  delta.spans = take_spans(is_end ? context.until.steady : booked_until());
   phases_.forget_before(window_start_ - kLongestWait);
   window_start_ = context.until.steady;
   return delta;
@@ -352,6 +353,22 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
 bool Meter::is_counted(const std::string& device) const {
   const auto books = std::ranges::find(books_, device, [](const DeviceBooks& b) { return b.device().id; });
   return books != books_.end() && books->is_counted();
+}
+
+// A window waits for the slowest of the sensors that are booked.
+Nanoseconds Meter::booked_until() const {
+  Nanoseconds until = window_start_;
+  for (const DeviceBooks& books : books_) {
+    if (books.is_counted()) until = std::min(until, books.booked_until().value_or(until));
+  }
+  return until;
+}
+
+std::vector<Span> Meter::take_spans(Nanoseconds booked_until) {
+  return phases_.take_spans(booked_until, [this](const std::string& device) {
+    const auto books = std::ranges::find(books_, device, [](const DeviceBooks& b) { return b.device().id; });
+    return books != books_.end() && books->is_counted();
+  });
 }
 
 // What precedes the first work on a GPU of a run that has any is the phase `startup`.

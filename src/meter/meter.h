@@ -74,6 +74,8 @@ class Meter {
   // What the job says of its phases is told here.
   [[nodiscard]] RunPhases& phases() { return phases_; }
   [[nodiscard]] RankWatch& ranks() { return ranks_; }
+  // Of the phases' spans that ended by then, those that are news.
+  [[nodiscard]] std::vector<Span> take_spans(Nanoseconds booked_until);
   [[nodiscard]] const Election& election() const { return election_; }
   // What each device's floor is taken for now: what to propose to the others of the host.
   [[nodiscard]] std::map<std::string, Power> floors() const;
@@ -120,6 +122,7 @@ class Meter {
   [[nodiscard]] const std::vector<Activity::Piece>* gpu_work(const DeviceBooks& books,
                                                              const std::map<std::string, Work>& gpus) const;
   RunDelta close(const WindowContext& context, DeviceBooks::Close close);
+  [[nodiscard]] Nanoseconds booked_until() const;
   void take_readings_of_others(std::span<const Tenant> tenants);
   std::vector<Work> share_work(Company company);
   [[nodiscard]] Nanoseconds cpu_time_at(Nanoseconds time) const;

@@ -35,7 +35,10 @@ void PhaseTracker::take(const Mark& mark) {
 
 PhaseTracker::Track& PhaseTracker::track_of(const ProcessKey& process) {
   const auto [at, is_new] = tracks_.try_emplace(process);
-  if (is_new) processes_.push_back(process);
+  if (is_new) {
+    at->second.number = static_cast<std::uint32_t>(processes_.size());
+    processes_.push_back(process);
+  }
   return at->second;
 }
 
@@ -61,7 +64,10 @@ void PhaseTracker::begin(const Mark& mark, std::uint64_t span, std::string_view 
     note("phases are nested more than " + std::to_string(kDeepest) + " deep: those within are part of the outer ones");
     return;
   }
-  lane.push_back({span, path_within(lane.empty() ? 0 : lane.back().path, name), mark.time});
+  const std::uint32_t path = path_within(lane.empty() ? 0 : lane.back().path, name);
+  const bool is_main = mark.lane.thread == mark.lane.process.pid;
+  lane.push_back({.span = span, .path = path, .begin = mark.time});
+  if (is_main) lane.back().kept = spans_.begin({track.number, path, place_in(lane).in, mark.time});
   note_change(mark, track);
 }
 
@@ -75,47 +81,57 @@ void PhaseTracker::end(const Mark& mark, std::uint64_t span) {
     note("phases ended out of order: \"" + paths_[open->path] + "\" ended while \"" + paths_[lane.back().path] +
          "\" was open, which ends with it");
   const auto keep = static_cast<std::size_t>(open - lane.begin());
-  while (lane.size() > keep) close(lane, mark.time);
+  while (lane.size() > keep) close(lane, mark.time, Ending::said);
   note_change(mark, track);
 }
 
 void PhaseTracker::end_all(const Mark& mark) {
   Track& track = track_of(mark.lane.process);
   for (auto& [thread, lane] : track.lanes) {
-    while (!lane.empty()) close(lane, mark.time);
+    while (!lane.empty()) close(lane, mark.time, Ending::cut_off);
   }
   track.lanes.clear();
   note_change(mark, track);
 }
 
-void PhaseTracker::close(std::vector<Open>& lane, Nanoseconds time) {
+// An epoch in which its process ended is no epoch to compare others with.
+void PhaseTracker::close(std::vector<Open>& lane, Nanoseconds time, Ending ending) {
   Stat& stat = stats_[lane.back().path];
   ++stat.count;
   stat.duration += std::max<Nanoseconds>(0, time - lane.back().begin);
+  if (ending == Ending::said) spans_.end(lane.back().kept, time);
   lane.pop_back();
+}
+
+PhaseTracker::Place PhaseTracker::place_in(const std::vector<Open>& lane) {
+  Place place{.path = lane.empty() ? 0 : lane.back().path};
+  for (const Open& open : lane) {
+    if (open.kept != 0) place.in = open.kept;
+  }
+  return place;
 }
 
 void PhaseTracker::note_change(const Mark& mark, Track& track) {
   const std::int32_t main = mark.lane.process.pid;
   if (mark.lane.thread != main) return;
   const auto lane = track.lanes.find(main);
-  const std::uint32_t path = lane == track.lanes.end() || lane->second.empty() ? 0 : lane->second.back().path;
-  const std::uint32_t last = track.changes.empty() ? track.before : track.changes.back().path;
-  if (path == last) return;
+  const Place place = lane == track.lanes.end() ? Place{} : place_in(lane->second);
+  const Place last = track.changes.empty() ? track.before : track.changes.back().place;
+  if (place == last) return;
   const Nanoseconds time = track.changes.empty() ? mark.time : std::max(mark.time, track.changes.back().time);
-  track.changes.push_back({time, path});
+  track.changes.push_back({time, place});
 }
 
 std::vector<PhaseTracker::Piece> PhaseTracker::pieces(std::size_t process, Nanoseconds from, Nanoseconds to) const {
   std::vector<Piece> pieces;
   const Track& track = tracks_.at(processes_.at(process));
   auto next = std::ranges::upper_bound(track.changes, from, {}, &Change::time);
-  std::uint32_t path = next == track.changes.begin() ? track.before : (next - 1)->path;
+  Place place = next == track.changes.begin() ? track.before : (next - 1)->place;
   for (Nanoseconds at = from; at < to;) {
     const Nanoseconds end = next == track.changes.end() ? to : std::min(to, next->time);
-    if (end > at) pieces.push_back({at, end, path});
+    if (end > at) pieces.push_back({at, end, place.path, place.in});
     at = end;
-    if (next != track.changes.end()) path = (next++)->path;
+    if (next != track.changes.end()) place = (next++)->place;
   }
   return pieces;
 }
@@ -123,7 +139,7 @@ std::vector<PhaseTracker::Piece> PhaseTracker::pieces(std::size_t process, Nanos
 void PhaseTracker::forget_before(Nanoseconds time) {
   for (auto& [process, track] : tracks_) {
     while (!track.changes.empty() && track.changes.front().time <= time) {
-      track.before = track.changes.front().path;
+      track.before = track.changes.front().place;
       track.changes.pop_front();
     }
   }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "meter/span_book.h"
 #include "model/mark.h"
 #include "model/run.h"
 
@@ -30,11 +31,15 @@ class PhaseTracker {
   struct Piece {
     Nanoseconds begin = 0;
     Nanoseconds end = 0;
-    std::uint32_t path = 0;  // of paths()
+    std::uint32_t path = 0;   // of paths()
+    SpanBook::Number in = 0;  // the innermost span that is kept
   };
   // Of [from, to], without a gap. `process`: its place in processes().
   [[nodiscard]] std::vector<Piece> pieces(std::size_t process, Nanoseconds from, Nanoseconds to) const;
   [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }  // the first is ""
+
+  // Each time that a main thread was in a phase, of phases that are not too many.
+  [[nodiscard]] SpanBook& spans() { return spans_; }
 
   // Nobody asks for pieces before it any more.
   void forget_before(Nanoseconds time);
@@ -48,15 +53,22 @@ class PhaseTracker {
     std::uint64_t span = 0;
     std::uint32_t path = 0;
     Nanoseconds begin = 0;
+    SpanBook::Number kept = 0;  // 0: not kept
+  };
+  struct Place {
+    std::uint32_t path = 0;
+    SpanBook::Number in = 0;
+    bool operator==(const Place&) const = default;
   };
   struct Change {
     Nanoseconds time = 0;
-    std::uint32_t path = 0;
+    Place place = {};
   };
   struct Track {
+    std::uint32_t number = 0;                              // in processes_
     std::map<std::int32_t, std::vector<Open>> lanes = {};  // open phases by thread, the outermost first
     std::deque<Change> changes = {};                       // of the main thread
-    std::uint32_t before = 0;                              // its path before the first of them
+    Place before = {};                                     // where it stood before the first of them
   };
   struct Stat {
     std::uint64_t count = 0;
@@ -67,7 +79,9 @@ class PhaseTracker {
   void begin(const Mark& mark, std::uint64_t span, std::string_view name);
   void end(const Mark& mark, std::uint64_t span);
   void end_all(const Mark& mark);
-  void close(std::vector<Open>& lane, Nanoseconds time);
+  enum class Ending { said, cut_off };
+  void close(std::vector<Open>& lane, Nanoseconds time, Ending ending);
+  [[nodiscard]] static Place place_in(const std::vector<Open>& lane);
   void note_change(const Mark& mark, Track& track);
   void note(std::string line);
 
@@ -76,6 +90,7 @@ class PhaseTracker {
   std::vector<std::string> paths_ = {""};
   std::map<std::pair<std::uint32_t, std::string>, std::uint32_t, std::less<>> numbers_;  // by what it lies within
   std::vector<Stat> stats_ = {{}};
+  SpanBook spans_;
   std::vector<std::string> notices_;
 };
 

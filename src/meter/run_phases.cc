@@ -56,26 +56,51 @@ std::vector<std::uint64_t> RunPhases::shares(const std::string& device, Nanoseco
 
 RunPhases::Weights RunPhases::weights(std::optional<std::size_t> process, const EnergyCurve& curve, Nanoseconds from,
                                       Nanoseconds to) const {
-  const std::size_t startup = tracker_.paths().size();
-  Weights weights{std::vector<std::uint64_t>(startup + 1), std::vector<std::uint64_t>(startup + 1)};
+  const auto startup = static_cast<std::uint32_t>(tracker_.paths().size());
+  std::map<Cell, std::pair<std::uint64_t, std::uint64_t>> sums;  // by energy and by time
   MicroJoules before = curve.at(from);
-  const auto add = [&](std::size_t path, Nanoseconds begin, Nanoseconds end) {
+  const auto add = [&](Cell cell, Nanoseconds begin, Nanoseconds end) {
     if (end <= begin) return;
     const MicroJoules after = curve.at(end);
-    weights.by_energy[path] += static_cast<std::uint64_t>(after - before);
-    weights.by_time[path] += static_cast<std::uint64_t>(end - begin);
+    auto& [energy, time] = sums[cell];
+    energy += static_cast<std::uint64_t>(after - before);
+    time += static_cast<std::uint64_t>(end - begin);
     before = after;
   };
-  const auto pieces = process ? tracker_.pieces(*process, from, to) : std::vector{PhaseTracker::Piece{from, to, 0}};
+  const auto pieces = process ? tracker_.pieces(*process, from, to) : std::vector{PhaseTracker::Piece{from, to, 0, 0}};
   for (const PhaseTracker::Piece& piece : pieces) {
     const bool is_open = piece.path == 0 && startup_ && startup_->from <= piece.begin;
     const Nanoseconds border = is_open ? std::clamp(startup_->until, piece.begin, piece.end) : piece.begin;
-    add(startup, piece.begin, border);
-    add(piece.path, border, piece.end);
+    add({startup, 0}, piece.begin, border);
+    add({piece.path, piece.in}, border, piece.end);
+  }
+  Weights weights;
+  for (const auto& [cell, sum] : sums) {
+    weights.cells.push_back(cell);
+    weights.by_energy.push_back(sum.first);
+    weights.by_time.push_back(sum.second);
   }
   // A curve that is flat here has no shape to follow.
   if (is_nothing(weights.by_energy)) weights.by_energy = weights.by_time;
   return weights;
+}
+
+// One account of one process: to its paths, and where it is charged to its spans too.
+void RunPhases::divide(const Weights& weights, Entry whole, std::vector<Entry>& into) {
+  const bool follows_energy = whole.account == Account::busy || whole.account == Account::other;
+  const bool is_charged = whole.account == Account::busy || whole.account == Account::idle;
+  const auto parts = split(whole.energy, follows_energy ? weights.by_energy : weights.by_time);
+  for (std::size_t i = 0; i < parts.size();) {
+    const std::uint32_t path = weights.cells[i].path;
+    whole.energy = 0;
+    for (; i < parts.size() && weights.cells[i].path == path; ++i) {
+      whole.energy += parts[i];
+      if (is_charged) tracker_.spans().add(weights.cells[i].in, whole.device, parts[i]);
+    }
+    const bool is_startup = path == tracker_.paths().size();
+    whole.phase = is_startup ? std::string{kStartup} : tracker_.paths()[path];
+    if (whole.energy != 0) into.push_back(whole);
+  }
 }
 
 std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts& booked, const EnergyCurve& curve,
@@ -95,18 +120,8 @@ std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts&
     const Weights here = weights(process, curve, from, to);
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (parts[i][voice] == 0) continue;
-      const Account account = accounts[i].first;
-      const bool follows_energy = account == Account::busy || account == Account::other;
-      const auto by_path = split(parts[i][voice], follows_energy ? here.by_energy : here.by_time);
-      for (std::size_t path = 0; path < by_path.size(); ++path) {
-        if (by_path[path] == 0) continue;
-        const bool is_startup = path == tracker_.paths().size();
-        entries.push_back({.device = device,
-                           .phase = is_startup ? std::string{kStartup} : tracker_.paths()[path],
-                           .account = account,
-                           .minute = minute,
-                           .energy = by_path[path]});
-      }
+      divide(here, {.device = device, .account = accounts[i].first, .minute = minute, .energy = parts[i][voice]},
+             entries);
     }
     if (process) note_charges(tracker_.processes()[voice], std::span{entries}.subspan(first));
   }
@@ -133,6 +148,31 @@ std::map<ProcessKey, RankWatch::Charge> RunPhases::charges(
     }
   }
   return sums;
+}
+
+std::vector<Span> RunPhases::take_spans(Nanoseconds booked_until, const SpanBook::Counts& counts) {
+  return tracker_.spans().take_news(booked_until, tracker_.paths(), counts);
+}
+
+void RunPhases::rebook_spans(const std::string& device, const std::vector<Entry>& before,
+                             const std::vector<Entry>& anew) {
+  const auto charged_within = [](const std::vector<Entry>& entries, const std::string& path) {
+    double sum = 0;
+    for (const Entry& entry : entries) {
+      const bool is_charged = entry.account == Account::busy || entry.account == Account::idle;
+      if (is_charged && (entry.phase == path || entry.phase.starts_with(path + "/")))
+        sum += static_cast<double>(entry.energy);
+    }
+    return sum;
+  };
+  std::map<std::uint32_t, double> factors;
+  tracker_.spans().scale(device, [&](std::uint32_t path) {
+    const auto [at, is_new] = factors.try_emplace(path, 1.0);
+    const std::string& name = tracker_.paths()[path];
+    if (const double old = is_new ? charged_within(before, name) : 0; old > 0)
+      at->second = charged_within(anew, name) / old;
+    return at->second;
+  });
 }
 
 std::vector<PhaseStat> RunPhases::stats(Nanoseconds now) const {

@@ -32,19 +32,30 @@ class RunPhases {
   // What each process that speaks was charged so far, on the devices that count.
   [[nodiscard]] std::map<ProcessKey, RankWatch::Charge> charges(
       const std::function<bool(const std::string& device)>& counts) const;
+  // Spans that ended by then and are news.
+  [[nodiscard]] std::vector<Span> take_spans(Nanoseconds booked_until, const SpanBook::Counts& counts);
+  // A device was booked anew: its part in each span follows what its path is charged now.
+  void rebook_spans(const std::string& device, const std::vector<Entry>& before, const std::vector<Entry>& anew);
   [[nodiscard]] std::vector<PhaseStat> stats(Nanoseconds now) const;
   [[nodiscard]] const std::vector<std::string>& notices() const { return tracker_.notices(); }
   void forget_before(Nanoseconds time);
 
  private:
-  // By path, in the tracker's order, and last of `startup`.
+  // Where a process stood: at a path (the one after the tracker's last is `startup`), in a span.
+  struct Cell {
+    std::uint32_t path = 0;
+    SpanBook::Number in = 0;
+    auto operator<=>(const Cell&) const = default;
+  };
   struct Weights {
+    std::vector<Cell> cells;  // in the order of their paths
     std::vector<std::uint64_t> by_energy, by_time;
   };
   [[nodiscard]] std::vector<std::uint64_t> shares_by(const std::string& on, Nanoseconds from, Nanoseconds to) const;
   [[nodiscard]] std::vector<std::uint64_t> shares(const std::string& device, Nanoseconds from, Nanoseconds to) const;
   [[nodiscard]] Weights weights(std::optional<std::size_t> process, const EnergyCurve& curve, Nanoseconds from,
                                 Nanoseconds to) const;
+  void divide(const Weights& weights, Entry whole, std::vector<Entry>& into);
 
   void note_charges(const ProcessKey& process, std::span<const Entry> entries);
 
@@ -52,11 +63,11 @@ class RunPhases {
   PhaseTracker tracker_;
   using Worked = std::deque<SeriesPoint>;
   std::map<std::string, std::map<ProcessKey, Worked>> worked_;
-  struct Span {
+  struct Stretch {
     Nanoseconds from = 0;
     Nanoseconds until = 0;
   };
-  std::optional<Span> startup_;
+  std::optional<Stretch> startup_;
 };
 
 }  // namespace everywatt

@@ -159,12 +159,24 @@ struct RankRecord {
   bool operator==(const RankRecord&) const = default;
 };
 
+// One time that the main thread of a process was in a phase.
+struct Span {
+  std::uint64_t number = 0;  // of all spans of the run, in the order of their begins
+  std::string path = {};
+  std::uint32_t process = 0;  // its place among the processes that spoke
+  Nanoseconds begin = 0;      // CLOCK_MONOTONIC
+  Nanoseconds end = 0;
+  MicroJoules energy = 0;  // charged to the run on counted devices meanwhile, children included
+  bool operator==(const Span&) const = default;
+};
+
 // Everything recorded of one run but its series.
 struct RunRecord {
   Run run;
   std::vector<DeviceRecord> devices = {};
   std::vector<Entry> entries = {};
   std::vector<PhaseStat> phases = {};
+  std::vector<Span> spans = {};
   std::vector<Gap> gaps = {};
   std::vector<RankRecord> ranks = {};
 };
@@ -201,12 +213,13 @@ struct SeriesPoint {
 };
 
 // What happened to one run since the last append. Entries add to what is
-// there; devices and phases replace their earlier rows (a device without
+// there; devices, phases and spans replace their earlier rows (a device without
 // quantities or checks keeps those that are there); gaps and points follow the earlier ones.
 struct RunDelta {
   std::vector<DeviceRecord> devices = {};
   std::vector<Entry> entries = {};
   std::vector<PhaseStat> phases = {};
+  std::vector<Span> spans = {};
   std::vector<Gap> gaps = {};
   struct Points {
     std::string device;

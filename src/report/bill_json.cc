@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "analysis/forecast.h"
 #include "analysis/stragglers.h"
 #include "report/format.h"
 
@@ -104,6 +105,17 @@ Json facility_json(const Bill& bill) {
           {"boundary", bill.facility->boundary}};
 }
 
+Json spread_json(const PhaseBill& phase, const Bill& bill) {
+  const auto spread = bill.energy.total ? spread_of(phase.times) : std::nullopt;
+  if (!spread) return nullptr;
+  const auto deviation = spread->standard_deviation;
+  return {{"count", spread->count},
+          {"median_joules", spread->median / 1e6},
+          {"min_joules", spread->least / 1e6},
+          {"max_joules", spread->most / 1e6},
+          {"standard_deviation_joules", deviation ? Json(*deviation / 1e6) : Json(nullptr)}};
+}
+
 Json phases_json(const Bill& bill) {
   Json out = Json::array();
   for (const PhaseBill& phase : bill.phases) {
@@ -111,7 +123,8 @@ Json phases_json(const Bill& bill) {
                    {"count", phase.count},
                    {"duration_seconds", seconds(phase.duration)},
                    {"energy_joules", joules(phase.energy)},
-                   {"self_joules", joules(phase.self)}});
+                   {"self_joules", joules(phase.self)},
+                   {"spread", spread_json(phase, bill)}});
   }
   return out;
 }
@@ -142,6 +155,19 @@ Json stragglers_json(const Bill& bill) {
         {{"rank", rank.rank}, {"steps_share", rank.steps}, {"behind", rank.behind}, {"caused_share", rank.caused}});
   }
   return out;
+}
+
+Json forecast_json(const Bill& bill) {
+  const auto told = forecast_of(bill);
+  if (!told) return nullptr;
+  return {{"epochs_done", told->done},
+          {"epochs_expected", told->expected},
+          {"energy_joules", joules(told->energy)},
+          {"energy_low_joules", joules(told->energy_low)},
+          {"energy_high_joules", joules(told->energy_high)},
+          {"duration_seconds", seconds(told->duration)},
+          {"duration_low_seconds", seconds(told->duration_low)},
+          {"duration_high_seconds", seconds(told->duration_high)}};
 }
 
 constexpr std::string_view kFlops = "flops_";
@@ -245,6 +271,7 @@ Json whole_bill(const Bill& bill) {
           {"phases", phases_json(bill)},
           {"ranks", ranks_json(bill)},
           {"stragglers", stragglers_json(bill)},
+          {"forecast", forecast_json(bill)},
           {"network", network_json(run.usage)},
           {"gaps", gaps_json(bill)},
           {"notices", run.notices},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/stragglers.h"
+#include "report/forecast_text.h"
 #include "report/format.h"
 #include "report/paragraph.h"
 
@@ -52,6 +53,11 @@ std::string charge(const Bill& bill, const Style& style) {
            " on average";
   }
   return out + "\n";
+}
+
+std::string to_come(const Bill& bill) {
+  const auto told = forecast_of(bill);
+  return told ? line("to come", forecast_text(*told)) : "";
 }
 
 std::string how_measured(const DeviceRecord& record) {
@@ -319,9 +325,9 @@ std::string kept_text(const std::string& place, const std::string& run, const St
 }
 
 std::string bill_text(const Bill& bill, const Style& style) {
-  return title(bill, style) + charge(bill, style) + work(bill) + late_ranks(bill) + provenance(bill) + checks(bill) +
-         boundary(bill) + facility(bill) + nesting(bill) + device_table(bill, style) + phase_table(bill, style) +
-         gaps(bill, style) + clocks(bill) + advice(bill);
+  return title(bill, style) + charge(bill, style) + to_come(bill) + work(bill) + late_ranks(bill) + provenance(bill) +
+         checks(bill) + boundary(bill) + facility(bill) + nesting(bill) + device_table(bill, style) +
+         phase_table(bill, style) + gaps(bill, style) + clocks(bill) + advice(bill);
 }
 
 std::string ranks_text(const Bill& bill, const Style& style) {

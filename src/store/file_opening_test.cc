@@ -165,9 +165,10 @@ void make_first_version(const std::filesystem::path& path) {
     must(store->commit());
   }
   Connection db = must(Connection::open(path, Connection::Access::read_write));
-  must(db.execute(
-      "DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; DROP TABLE rank; PRAGMA user_version = 1; PRAGMA "
-      "journal_mode = DELETE"));
+  must(
+      db.execute("DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; DROP TABLE rank; DROP TABLE span; "
+                 "PRAGMA user_version = 1; PRAGMA "
+                 "journal_mode = DELETE"));
 }
 
 TEST(Versions, ALedgerFromBeforeQuantitiesGetsTheirTable) {

@@ -38,6 +38,7 @@ struct PendingRun {
   std::vector<DeviceRecord> devices;
   std::map<EntryKey, MicroJoules> entries;
   std::map<std::string, PhaseStat> phases;
+  std::map<std::uint64_t, Span> spans;  // by number
   std::vector<Gap> gaps;
   std::vector<RankRecord> ranks;
   std::map<SeriesKey, std::vector<SeriesPoint>> series;

@@ -186,6 +186,21 @@ Result<void> read_ranks(Connection& db, std::int64_t run, RunRecord& record) {
   });
 }
 
+Result<void> read_spans(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query, db.query("SELECT s.number, text, process, begin_ns, end_ns, energy_uj FROM span AS s "
+                            "JOIN name AS p ON p.run = s.run AND p.number = phase WHERE s.run = ? ORDER BY s.number",
+                            run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    record.spans.push_back({.number = row.u64(0),
+                            .path = row.text(1),
+                            .process = static_cast<std::uint32_t>(row.i64(2)),
+                            .begin = row.i64(3),
+                            .end = row.i64(4),
+                            .energy = row.i64(5)});
+    return {};
+  });
+}
+
 Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
                               "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
@@ -209,6 +224,7 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
     record.phases.push_back({.path = row.text(0), .count = row.u64(1), .duration = row.i64(2)});
     return {};
   }));
+  CHECK(read_spans(db, run, record));
   TRY(Query gaps, db.query("SELECT text, started_wall_ns, length_ns, reason FROM gap "
                            "JOIN name ON name.run = gap.run AND number = device WHERE gap.run = ? ORDER BY gap.rowid",
                            run));

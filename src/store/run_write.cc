@@ -165,6 +165,13 @@ Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run,
                run, rank.rank, rank.pid, rank.steps, rank.duration, rank.waited, rank.waited_on_others, rank.energy,
                rank.energy_waited, rank.energy_caused, rank.lateness, rank.late_share));
   }
+  for (const auto& [number, span] : pending.spans) {
+    TRY(const std::int64_t phase, names.number(db, run, span.path));
+    CHECK(
+        db.run("INSERT OR REPLACE INTO span (run, number, phase, process, begin_ns, end_ns, energy_uj) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?)",
+               run, number, phase, std::int64_t{span.process}, span.begin, span.end, span.energy));
+  }
   for (const Gap& gap : pending.gaps) {
     TRY(const std::int64_t device, names.number(db, run, gap.device));
     CHECK(db.run("INSERT INTO gap (run, device, started_wall_ns, length_ns, reason) VALUES (?, ?, ?, ?, ?)", run,

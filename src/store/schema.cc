@@ -195,6 +195,16 @@ CREATE TABLE work (
   amount REAL NOT NULL,
   PRIMARY KEY (run, what)
 ) WITHOUT ROWID;
+CREATE TABLE span (
+  run INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  phase INTEGER NOT NULL,
+  process INTEGER NOT NULL,
+  begin_ns INTEGER NOT NULL,
+  end_ns INTEGER NOT NULL,
+  energy_uj INTEGER NOT NULL,
+  PRIMARY KEY (run, number)
+) WITHOUT ROWID;
 )";
 
 constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};

@@ -160,6 +160,20 @@ TEST_P(AnyStore, KeepsHowADeviceFaredUntilItIsToldAnew) {
   EXPECT_EQ(must(open()->read("r1")).devices.at(0).quantities, gpu.quantities);
 }
 
+TEST_P(AnyStore, ReplacesASpanThatIsToldAgain) {
+  const Span first{.number = 1, .path = "epoch", .process = 2, .begin = 5, .end = 9, .energy = 10};
+  Span second{.number = 2, .path = "epoch", .begin = 9, .end = 12, .energy = -1};
+  const auto store = open();
+  must(store->put_run(run_named("r1")));
+  must(store->append("r1", {.spans = {second}}));
+  must(store->append("r1", {.spans = {first}}));
+  must(store->commit());
+  second.energy = 20;
+  must(store->append("r1", {.spans = {second}}));
+  must(store->commit());
+  EXPECT_THAT(must(open()->read("r1")).spans, ElementsAre(first, second));
+}
+
 TEST_P(AnyStore, AddsEntriesUpAndReplacesDevicesAndPhases) {
   const auto store = open();
   must(store->put_run(run_named("r1")));

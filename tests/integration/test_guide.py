@@ -1,6 +1,8 @@
-"""Documents that are made from the program say what it says."""
+"""Documents that are made from the program say what it says, and what a guide tells to type works."""
+import re
 import subprocess
 
+import pytest
 from conftest import BINARY, PYTHON, REPOSITORY
 
 
@@ -8,3 +10,20 @@ def test_the_reference_of_commands_is_what_the_program_says():
     page = subprocess.run([PYTHON, REPOSITORY / "tools/commands_page.py", BINARY], check=True, capture_output=True, text=True)
     kept = (REPOSITORY / "docs/guide/commands.md").read_text()
     assert page.stdout == kept, "make docs writes it anew"
+
+
+@pytest.mark.parametrize("page", ["baselines", "budgets"])
+def test_what_the_guide_tells_to_type_works(everywatt, tmp_path, page):
+    text = (REPOSITORY / f"docs/guide/{page}.md").read_text()
+    env = everywatt.environment(env={
+        "PATH": f"{BINARY.parent}:/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY / "python"),
+        "EVERYWATT_LIBRARY": str(REPOSITORY / "build/release/lib/libeverywatt.so")})
+    ran = 0
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        if language == "python":
+            (tmp_path / re.match(r"# (\S+)\n", block)[1]).write_text(block)
+        elif language == "sh":
+            done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, block + done.stdout + done.stderr
+            ran += 1
+    assert ran >= 2

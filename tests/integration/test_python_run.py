@@ -17,8 +17,13 @@ def burn(seconds):
     while time.monotonic() < end: pass
 """
 FIGURES = ("energy_joules", "total_joules", "idle_joules", "duration_seconds", "uncertainty_joules", "run_id")
+# A bill is longer than what a pipe takes in one piece: ranks speak one after the other.
 SAY = f"""
-def say(bill): print(json.dumps({{name: getattr(bill, name) for name in {FIGURES!r}}} | {{"bill": bill.to_dict()}}), flush=True)
+import fcntl
+def say(bill):
+    with open(os.environ["XDG_RUNTIME_DIR"] + "/said.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        print(json.dumps({{name: getattr(bill, name) for name in {FIGURES!r}}} | {{"bill": bill.to_dict()}}), flush=True)
 """
 RANKS = """
 import os, subprocess, sys

@@ -57,6 +57,7 @@ class Recording {
   void watch_budget(Job& job, Instant now);
   void keep(const RunDelta& delta);
   void keep_spans(const std::vector<Span>& spans);
+  static void add_entries(std::vector<Entry>& sums, const std::vector<Entry>& more);
   void rebook();
   void restore_entries();
   void drop_old_series();

@@ -20,7 +20,7 @@ constexpr Nanoseconds kLongestStep = kSecond / 5;   // for which one reading sta
 constexpr Nanoseconds kMostKept = 8 * kSecond;      // while the curve does not come
 constexpr Nanoseconds kEnough = 2 * kSecond;        // of quiet for one observation …
 constexpr Nanoseconds kGlimpse = 3 * kSecond / 10;  // … and for as much as a run too short for one can have
-constexpr int kLooks = 8;                           // at a moving mean within one piece
+constexpr Nanoseconds kLooks = 8;                   // at a moving mean within one piece
 
 }  // namespace
 
@@ -158,11 +158,11 @@ double GpuFloor::utilisation_as_seen(const Activity::Piece& piece, const EnergyC
     return std::clamp(worked / length, 0.0, 1.0);
   }
   double sum = 0;
-  for (int i = 0; i < kLooks; ++i) {
+  for (Nanoseconds i = 0; i < kLooks; ++i) {
     const Nanoseconds at = piece.begin + (2 * i + 1) * (piece.end - piece.begin) / (2 * kLooks);
     sum += (worked_by(at + window_ / 2) - worked_by(at - window_ / 2)) / static_cast<double>(window_);
   }
-  return std::clamp(sum / kLooks, 0.0, 1.0);
+  return std::clamp(sum / static_cast<double>(kLooks), 0.0, 1.0);
 }
 
 }  // namespace everywatt

@@ -28,7 +28,7 @@ class Startup {
 
  private:
   // Who has not worked on a GPU in a day does not start up.
-  static constexpr std::size_t kMostMinutes = 24 * 60;
+  static constexpr std::size_t kMostMinutes = std::size_t{24} * 60;
   static constexpr std::size_t kRecent = 8;  // windows: work is told some time after it was done
   std::map<std::int64_t, Accounts> minutes_;
   std::deque<Window> recent_;

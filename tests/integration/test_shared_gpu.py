@@ -26,6 +26,8 @@ utilisation = {{ steps = [[0, 0], [3.2, 0.9], [6.2, 0]] }}
 SECONDS = 7.5
 # What is drawn between the begin of a run and the first look at the counter and the processes, a tenth of a second later.
 UNSEEN = 0.1 * IDLE_WATTS
+# Work is told six times a second, and with it whose context was there: what lies between two tellings may be put to the wrong one.
+UNTOLD = IDLE_WATTS / 6
 
 
 class Shared:
@@ -98,4 +100,4 @@ def test_both_charges_and_the_foreign_part_are_the_energy_of_the_gpu(machines, n
     measured = shared.gpus[FIRST]["measured_joules"]
     nobodys = shared.gpus[FIRST]["unattributed_joules"]
     assert nobodys <= UNSEEN
-    assert abs(charged + sum(shared.true_parts(FOREIGN)) + nobodys - measured) <= 0.002 * measured + UNSEEN
+    assert abs(charged + sum(shared.true_parts(FOREIGN)) + nobodys - measured) <= 0.002 * measured + UNSEEN + UNTOLD

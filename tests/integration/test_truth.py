@@ -231,7 +231,9 @@ def test_quick_steps_are_divided_into_busy_and_idle_to_some_percent_of_the_energ
     run = runs["steps"]
     gpus = [pair for pair in known_work(run) if pair[0]["kind"] == "gpu"]
     off = [abs(row["busy_joules"] - true_accounts("gpu", truth)["busy"]) for row, truth in gpus]
-    assert len(gpus) == 5 and all(o <= 0.05 * truth["joules"] for o, (_, truth) in zip(off, gpus)), off
+    # Where the floor is not seen in pauses of 0.25 and 0.3 s it is fitted, and the division is right to a tenth of the energy.
+    seen = [0.05 if "floor:envelope" in row["flags"] else 0.1 for row, _ in gpus]
+    assert len(gpus) == 5 and all(o <= part * truth["joules"] for o, part, (_, truth) in zip(off, seen, gpus)), off
 
 
 def test_what_a_guessed_floor_may_be_off_is_in_the_uncertainty_of_the_charge(runs):

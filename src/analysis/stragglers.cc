@@ -24,7 +24,9 @@ double late_share_in_the_middle(const std::vector<RankRecord>& ranks, const Rank
 
 std::vector<Straggler> stragglers(const std::vector<RankRecord>& ranks) {
   std::vector<Straggler> found;
-  if (ranks.size() < 2 || ranks.front().steps < kFewestSteps) return found;
+  // One that died early has made fewer.
+  const auto most = std::ranges::max_element(ranks, {}, &RankRecord::steps);
+  if (ranks.size() < 2 || most->steps < kFewestSteps) return found;
   MicroJoules waited = 0;
   for (const RankRecord& rank : ranks) waited += rank.energy_waited;
   for (const RankRecord& rank : ranks) {

@@ -6,7 +6,8 @@
 #include <filesystem>
 #include <variant>
 
-#include "job/reservation.h"
+#include "base/overloaded.h"
+#include "job/rank.h"
 
 namespace everywatt {
 namespace {
@@ -52,13 +53,6 @@ std::string_view name_of(Precision precision) {
   constexpr std::string_view kNames[] = {"fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4"};
   return kNames[static_cast<std::size_t>(precision)];
 }
-
-template <class... Visitors>
-struct Overloaded : Visitors... {
-  using Visitors::operator()...;
-};
-template <class... Visitors>
-Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
 }  // namespace
 

@@ -47,13 +47,6 @@ std::uint64_t peak_rss_bytes() {
   return 0;
 }
 
-Overhead own_overhead() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto nanoseconds = [](const timeval& t) { return t.tv_sec * kSecond + t.tv_usec * 1000; };
-  return {.cpu_time = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime), .peak_rss_bytes = peak_rss_bytes()};
-}
-
 }  // namespace
 
 std::string new_run_id() {
@@ -131,9 +124,8 @@ void Recording::hear(Nanoseconds now) {
 
 // Of a run of which several processes speak: what each worked, with the children that it waited for.
 void Recording::note_process_times(Nanoseconds now) {
-  const auto& processes = meter_->phases().processes();
-  if (processes.size() < 2) return;
-  for (const ProcessKey& process : processes) {
+  if (meter_->phases().processes().size() < 2) return;
+  for (const ProcessKey& process : meter_->phases().living()) {
     const auto seen = read_process(process.pid);
     if (seen && seen->start_ticks == process.start_ticks) meter_->phases().note_work("", process, now, seen->total());
   }
@@ -280,11 +272,13 @@ void Recording::reserve(Job& job) {
   if (reservation.is_explicit() || reservation.gpus) (void)presence_->reserve(reservation);
 }
 
-// What was dropped is the voice's to say.
-void Recording::set_overhead() {
-  const std::uint64_t dropped = run_.overhead.marks_dropped;
-  run_.overhead = own_overhead();
-  run_.overhead.marks_dropped = dropped;
+// What was dropped of marks is the voice's to say.
+void Recording::note_own_cost() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto nanoseconds = [](const timeval& t) { return t.tv_sec * kSecond + t.tv_usec * 1000; };
+  run_.overhead.cpu_time = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+  run_.overhead.peak_rss_bytes = peak_rss_bytes();
 }
 
 void Recording::tally(Job& job) {
@@ -303,7 +297,7 @@ void Recording::close_window(Job& job, Instant until) {
   keep(meter_->close_window(context));
   if (windows_++ % kWindowsPerUsage == 0) {
     run_.usage = job.usage();
-    set_overhead();
+    note_own_cost();
   }
   run_.usage.cpu_time = context.cpu_time;
   later_facts_.look(windows_, job, meter_->phases().processes(), run_.environment);

@@ -65,7 +65,7 @@ class Recording {
   WindowContext window(Job& job, Instant until);
   void tally(Job& job);
   void hear(Nanoseconds now);
-  void set_overhead();
+  void note_own_cost();
   void note_process_times(Nanoseconds now);
   void reserve(Job& job);
 

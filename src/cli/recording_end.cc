@@ -113,7 +113,7 @@ Bill Recording::finish(const JobEnd& end) {
   if (end.signal) run_.ended_by = signal_text(*end.signal);
   if (budget_ && budget_->has_stopped()) run_.ended_by = "budget";
   if (end.left_by) run_.ended_by = signal_text(*end.left_by) + " to everywatt";
-  set_overhead();
+  note_own_cost();
   if (store_) {
     for (const auto& [device, floor] : meter_->learnt_floors()) {
       (void)store_->put_floor({.host = ledger_host(run_.host, context_.roots),

@@ -4,6 +4,7 @@
 #include "job/mounts.h"
 #include "job/process.h"
 #include "job/process_ledger.h"
+#include "job/rank.h"
 #include "job/reservation.h"
 #include "job/run_cgroup.h"
 #include "tests/fixture_tree.h"

@@ -16,10 +16,6 @@ std::optional<std::vector<std::string>> visible_gpus(std::string_view environmen
 // NVIDIA's major number); none: all of them. Version 2 keeps its rules in a program that nobody can read.
 std::optional<std::vector<std::string>> allowed_gpus(std::string_view devices_list);
 
-// The rank that the environment of a process gives it (torchrun, Slurm, Open MPI, PMI); none: none does.
-std::optional<int> rank_in(std::string_view environment);
-std::optional<int> rank_of(std::int64_t pid);
-
 // CPUs' worth of time that the group `folder` or one above it, up to `mount`,
 // may use: the least of them; none where none is limited. Version 2 writes
 // cpu.max ("max 100000", "150000 100000"), version 1 cpu.cfs_quota_us and cpu.cfs_period_us.

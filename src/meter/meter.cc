@@ -274,10 +274,7 @@ Nanoseconds Meter::booked_until() const {
 }
 
 std::vector<Span> Meter::take_spans(Nanoseconds booked_until) {
-  return phases_.take_spans(booked_until, [this](const std::string& device) {
-    const auto books = std::ranges::find(books_, device, [](const DeviceBooks& b) { return b.device().id; });
-    return books != books_.end() && books->is_counted();
-  });
+  return phases_.take_spans(booked_until, [this](const std::string& device) { return is_counted(device); });
 }
 
 RunDelta Meter::close_window(const WindowContext& context) { return close(context, DeviceBooks::Close::window); }

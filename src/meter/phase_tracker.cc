@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/overloaded.h"
+
 namespace everywatt {
 namespace {
 
@@ -11,21 +13,18 @@ constexpr std::size_t kMostPaths = 1000;
 constexpr std::string_view kFurther = "(further phases)";
 constexpr std::size_t kDeepest = 32;
 
-template <class... Visitors>
-struct Overloaded : Visitors... {
-  using Visitors::operator()...;
-};
-template <class... Visitors>
-Overloaded(Visitors...) -> Overloaded<Visitors...>;
-
 }  // namespace
 
 void PhaseTracker::take(const Mark& mark) {
   std::visit(Overloaded{[&](const ProcessBegin&) {
                           (void)track_of(mark.lane.process);
+                          living_.insert(mark.lane.process);
                           end_all(mark);
                         },
-                        [&](const ProcessEnd&) { end_all(mark); },
+                        [&](const ProcessEnd&) {
+                          living_.erase(mark.lane.process);
+                          end_all(mark);
+                        },
                         [&](const PhaseBegin& phase) { begin(mark, phase.span, phase.name); },
                         [&](const PhaseEnd& phase) { end(mark, phase.span); },
                         [&](const WaitBegin& wait) { begin(mark, wait.span, std::string{kWait} + wait.name); },

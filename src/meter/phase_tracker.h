@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ class PhaseTracker {
 
   // Processes that have spoken, in the order of their first mark.
   [[nodiscard]] const std::vector<ProcessKey>& processes() const { return processes_; }
+
+  // Those of them that have not ended.
+  [[nodiscard]] const std::set<ProcessKey>& living() const { return living_; }
 
   // A stretch in which one process stood at one path.
   struct Piece {
@@ -86,6 +90,7 @@ class PhaseTracker {
   void note(std::string line);
 
   std::vector<ProcessKey> processes_;
+  std::set<ProcessKey> living_;
   std::map<ProcessKey, Track> tracks_;
   std::vector<std::string> paths_ = {""};
   std::map<std::pair<std::uint32_t, std::string>, std::uint32_t, std::less<>> numbers_;  // by what it lies within

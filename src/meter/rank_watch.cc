@@ -98,7 +98,6 @@ void RankWatch::settle() {
 }
 
 void RankWatch::settle_step(const std::vector<std::size_t>& places) {
-  ++steps_;
   std::vector<Nanoseconds> worked, durations;
   Nanoseconds least_wait = ranks_[places.front()].ahead.front().waited;
   for (const std::size_t place : places) {
@@ -117,18 +116,19 @@ void RankWatch::settle_step(const std::vector<std::size_t>& places) {
     rank.waited_on.resize(ranks_.size());
     rank.waited_on[slowest] += step.waited - least_wait;
     const auto lateness = static_cast<float>(static_cast<double>(worked[i] - middle) / static_cast<double>(whole));
-    // Later ones take the place of earlier ones in turn: a sample over the whole run.
+    ++rank.steps;
+    // A sample in which each step stands with equal chance, as meter/floor keeps its own.
+    const std::uint64_t slot = (rank.steps * 0x9E3779B97F4A7C15u >> 20) % rank.steps;
     if (rank.lateness.size() < kMostSampled) {
       rank.lateness.push_back(lateness);
-    } else {
-      rank.lateness[(steps_ * 0x9E3779B97F4A7C15u >> 20) % kMostSampled] = lateness;
+    } else if (slot < kMostSampled) {
+      rank.lateness[slot] = lateness;
     }
   }
 }
 
 std::vector<RankRecord> RankWatch::records(const std::map<ProcessKey, Charge>& charges) const {
   std::vector<RankRecord> records;
-  if (steps_ == 0) return records;
   std::vector<MicroJoules> caused(ranks_.size(), 0);
   std::vector<std::size_t> places;
   for (std::size_t place = 0; place < ranks_.size(); ++place) {
@@ -148,12 +148,12 @@ std::vector<RankRecord> RankWatch::records(const std::map<ProcessKey, Charge>& c
     const auto late = std::ranges::count_if(rank.lateness, [](float part) { return part > kLate; });
     records.push_back({.rank = rank.stated.value_or(static_cast<int>(place)),
                        .pid = processes_[place].pid,
-                       .steps = steps_,
+                       .steps = rank.steps,
                        .duration = rank.sum.duration,
                        .waited = rank.sum.waited,
                        .waited_on_others = beyond,
                        .energy = charge.all,
-                       .energy_waited = beyond > 0 ? waited : 0,
+                       .energy_waited = waited,
                        .lateness = static_cast<double>(median(rank.lateness)),
                        .late_share = static_cast<double>(late) / static_cast<double>(rank.lateness.size())});
   }

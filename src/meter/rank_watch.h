@@ -43,6 +43,7 @@ class RankWatch {
     std::deque<Step> ahead = {};                      // steps that others have not made yet
     bool has_ended = false;
     // Of steps that all have made.
+    std::uint64_t steps = 0;
     Step sum = {};
     std::vector<Nanoseconds> waited_on = {};  // beyond what all waited, by the place of the rank that caused it
     std::vector<float> lateness = {};         // behind the median rank, in parts of that step; a sample of all
@@ -55,7 +56,6 @@ class RankWatch {
   std::map<ProcessKey, std::size_t> places_;
   std::vector<ProcessKey> processes_;
   std::vector<Rank> ranks_;
-  std::uint64_t steps_ = 0;  // that all have made
 };
 
 }  // namespace everywatt

@@ -21,6 +21,7 @@ class RunPhases {
  public:
   void take(const Mark& mark) { tracker_.take(mark); }
   [[nodiscard]] const std::vector<ProcessKey>& processes() const { return tracker_.processes(); }
+  [[nodiscard]] const std::set<ProcessKey>& living() const { return tracker_.living(); }
   // Cumulative nanoseconds that a process, its children included, had worked by then: `on` a GPU, or, "", on
   // processors.
   void note_work(const std::string& on, const ProcessKey& process, Nanoseconds time, Nanoseconds worked);

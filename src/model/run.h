@@ -147,7 +147,7 @@ struct PhaseStat {
 struct RankRecord {
   int rank = 0;
   std::int64_t pid = 0;
-  std::uint64_t steps = 0;
+  std::uint64_t steps = 0;           // that it made with the others
   Nanoseconds duration = 0;          // of these steps
   Nanoseconds waited = 0;            // in them
   Nanoseconds waited_on_others = 0;  // beyond what every rank waited

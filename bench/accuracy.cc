@@ -284,9 +284,7 @@ struct Books {
 
   void add(const std::vector<Entry>& entries) {
     for (const Entry& entry : entries) {
-      MicroJoules Accounts::* const of[] = {&Accounts::busy, &Accounts::idle, &Accounts::other,
-                                            &Accounts::unattributed};
-      accounts.*of[static_cast<std::size_t>(entry.account)] += entry.energy;
+      accounts[entry.account] += entry.energy;
     }
   }
   void add(const RunDelta& delta) {

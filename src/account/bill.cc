@@ -20,23 +20,7 @@ constexpr double kBySlice = 0.29;
 
 std::map<std::string, Accounts> accounts_by_device(const std::vector<Entry>& entries) {
   std::map<std::string, Accounts> by_device;
-  for (const Entry& entry : entries) {
-    Accounts& accounts = by_device[entry.device];
-    switch (entry.account) {
-      case Account::busy:
-        accounts.busy += entry.energy;
-        break;
-      case Account::idle:
-        accounts.idle += entry.energy;
-        break;
-      case Account::other:
-        accounts.other += entry.energy;
-        break;
-      case Account::unattributed:
-        accounts.unattributed += entry.energy;
-        break;
-    }
-  }
+  for (const Entry& entry : entries) by_device[entry.device][entry.account] += entry.energy;
   return by_device;
 }
 

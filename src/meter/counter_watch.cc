@@ -2,6 +2,7 @@
 // compared with the integral of its own board's power, deposed where that
 // contradicts it, and the windows that it supplied are booked anew.
 #include <algorithm>
+#include <iterator>
 
 #include "meter/device_books.h"
 
@@ -70,20 +71,7 @@ void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
                        static_cast<double>(*past.facts.worked) / std::max(capacity, 1.0));
     const Floor learnt = learner_.now();
     if (learnt.power > Power{} && !past.is_shared) past.facts.floor = learnt.power;
-    const Accounts anew = book_for_run(past.facts);
-    const Accounts change{.busy = anew.busy - past.accounts.busy,
-                          .idle = anew.idle - past.accounts.idle,
-                          .other = anew.other - past.accounts.other,
-                          .unattributed = anew.unattributed - past.accounts.unattributed};
-    booked_ += change;
-    startup_.add({past.from, past.to, past.minute, change});
-    for (const auto& [account, energy] :
-         {std::pair{Account::busy, change.busy}, std::pair{Account::idle, change.idle},
-          std::pair{Account::other, change.other}, std::pair{Account::unattributed, change.unattributed}}) {
-      if (energy != 0)
-        into.entries.push_back(
-            {.device = device_.id, .phase = {}, .account = account, .minute = past.minute, .energy = energy});
-    }
+    correct(past, book_for_run(past.facts), into);
   }
   std::rotate(meters_.begin(), meters_.begin() + static_cast<std::ptrdiff_t>(check),
               meters_.begin() + static_cast<std::ptrdiff_t>(check) + 1);
@@ -92,6 +80,25 @@ void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
   flag("counter-implausible");
   booked_at_ = elected().curve().at(until_);
   emitted_more_ = std::max<MicroJoules>(0, emitted_total_ - elected().curve().at(emitted_));
+}
+
+// What a window booked is taken back and booked anew, over the phases as it was.
+void DeviceBooks::correct(const Past& past, const Accounts& anew, RunDelta& into) {
+  booked_ += anew;
+  booked_ -= past.accounts;
+  std::vector<Entry> entries;
+  for (const Account account : kAccounts) {
+    if (anew[account] != 0)
+      entries.push_back(
+          {.device = device_.id, .phase = {}, .account = account, .minute = past.minute, .energy = anew[account]});
+  }
+  entries = divide_like(past.entries, entries);
+  for (Entry entry : past.entries) {
+    entry.energy = -entry.energy;
+    entries.push_back(std::move(entry));
+  }
+  startup_.add({past.from, past.to, past.minute, outside_phases(entries)});
+  std::ranges::move(entries, std::back_inserter(into.entries));
 }
 
 }  // namespace everywatt

@@ -33,15 +33,6 @@ void add_flag(std::vector<std::string>& flags, std::string flag) {
   if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
 }
 
-Accounts outside_phases(const std::vector<Entry>& entries) {
-  MicroJoules Accounts::* const of[] = {&Accounts::busy, &Accounts::idle, &Accounts::other, &Accounts::unattributed};
-  Accounts sum;
-  for (const Entry& entry : entries) {
-    if (entry.phase.empty()) sum.*of[static_cast<std::size_t>(entry.account)] += entry.energy;
-  }
-  return sum;
-}
-
 FloorLearner learner_of(DeviceKind kind, Floor before) {
   return kind == DeviceKind::gpu ? FloorLearner{before, kGpuStretch, kGpuWhole, kGpuSpread} : FloorLearner{before};
 }
@@ -214,6 +205,11 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
 }
 
 void DeviceBooks::end_startup(Nanoseconds until, RunDelta& into) {
+  for (Past& past : past_) {
+    for (Entry& entry : past.entries) {
+      if (past.to <= until && entry.phase.empty()) entry.phase = kStartup;
+    }
+  }
   std::ranges::move(startup_.end(device_.id, until), std::back_inserter(into.entries));
 }
 
@@ -312,17 +308,18 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
                           .by_share = is_by_share(is_gpu(), !device_.slices.empty(), worked.has_value(), share)};
   const Accounts accounts = book_for_run(facts);
   booked_ += accounts;
+  auto entries = around.phases.entries(device_.id, accounts, curve, until_, until, around.minute);
+  startup_.add({until_, until, around.minute, outside_phases(entries)});
+  std::ranges::copy(entries, std::back_inserter(into.entries));
   past_.push_back({.from = until_,
                    .to = until,
                    .minute = around.minute,
                    .facts = facts,
                    .accounts = accounts,
+                   .entries = std::move(entries),
                    .is_shared = shared.has_value(),
                    .is_observed = curve.observed(until_, until) >= length});
   if (past_.size() > kMostPast) past_.pop_front();
-  auto entries = around.phases.entries(device_.id, accounts, curve, until_, until, around.minute);
-  startup_.add({until_, until, around.minute, outside_phases(entries)});
-  std::ranges::move(entries, std::back_inserter(into.entries));
   if (!shared) {
     const double watts = facts.floor / watt;
     lowest_floor_used_ = std::min(lowest_floor_used_, watts);

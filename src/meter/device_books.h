@@ -125,13 +125,15 @@ class DeviceBooks {
     std::int64_t minute = 0;
     WindowFacts facts;
     Accounts accounts;
-    bool is_shared = false;    // its floor was agreed on with other runs
-    bool is_observed = false;  // all of it, by the elected sensor
+    std::vector<Entry> entries;  // the same, by phase
+    bool is_shared = false;      // its floor was agreed on with other runs
+    bool is_observed = false;    // all of it, by the elected sensor
   };
   [[nodiscard]] std::size_t check_of_counter() const;
   [[nodiscard]] bool is_contradicted(const EnergyCurve& integral) const;
   void watch_counter(RunDelta& into);
   void depose_counter(std::size_t check, RunDelta& into);
+  void correct(const Past& past, const Accounts& anew, RunDelta& into);
   void watch_floor();
   void take_work(const Work& work, Nanoseconds until, Close close);
   [[nodiscard]] Nanoseconds reach() const;

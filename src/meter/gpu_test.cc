@@ -39,6 +39,11 @@ class Machine {
   // The counter shows this part of what is drawn while nobody works.
   void count_low_at_idle(double part) { part_at_idle_ = part; }
 
+  void begin_phase(std::string name) {
+    meter_->phases().take(
+        {.time = now_, .lane = {.process = {.pid = 1}, .thread = 1}, .what = PhaseBegin{1, std::move(name)}});
+  }
+
   // `worked`: of the device by process; the rest of the time it is idle.
   void pass(int seconds, const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
     for (int i = 0; i < 10 * seconds; ++i) {
@@ -97,10 +102,7 @@ class Machine {
   void keep(const RunDelta& delta) {
     for (const Entry& entry : delta.entries) {
       phases_[entry.phase] += entry.energy;
-      if (entry.account == Account::busy) booked_.busy += entry.energy;
-      if (entry.account == Account::idle) booked_.idle += entry.energy;
-      if (entry.account == Account::other) booked_.other += entry.energy;
-      if (entry.account == Account::unattributed) booked_.unattributed += entry.energy;
+      booked_[entry.account] += entry.energy;
     }
   }
 
@@ -194,6 +196,17 @@ TEST(Gpu, ACounterThatRunsLowAtIdleIsDeposedAndBookedAnew) {
   EXPECT_EQ(record.measured, accounts.measured());
 }
 
+TEST(Gpu, WhatIsBookedAnewOfADeposedCounterStaysInItsPhase) {
+  Machine machine;
+  machine.with_power();
+  machine.count_low_at_idle(0.57);
+  machine.begin_phase("load");
+  machine.pass(30, {}, {1});
+  const Accounts accounts = machine.end();
+  EXPECT_EQ(machine.in_phase("load"), accounts.measured());
+  EXPECT_EQ(machine.in_phase(""), 0);
+}
+
 TEST(Gpu, ACounterThatAgreesWithItsPowerStays) {
   Machine machine;
   machine.with_power();
@@ -271,8 +284,7 @@ class Sliced {
     meter_->take(0, {now_, now_}, readings);
   }
   void keep(const RunDelta& delta) {
-    MicroJoules Accounts::* const of[] = {&Accounts::busy, &Accounts::idle, &Accounts::other, &Accounts::unattributed};
-    for (const Entry& entry : delta.entries) booked_.*of[static_cast<std::size_t>(entry.account)] += entry.energy;
+    for (const Entry& entry : delta.entries) booked_[entry.account] += entry.energy;
   }
 
   bool tells_work_;

@@ -169,10 +169,8 @@ TEST(Phases, PartsSumToTheWholeWhateverIsSaid) {
     phases.forget_before(from);
     Accounts sum;
     for (const Entry& entry : phases.entries("d", booked, curve, from, to, 0)) {
-      MicroJoules Accounts::* const of[] = {&Accounts::busy, &Accounts::idle, &Accounts::other,
-                                            &Accounts::unattributed};
       ASSERT_GT(entry.energy, 0);
-      sum.*of[static_cast<std::size_t>(entry.account)] += entry.energy;
+      sum[entry.account] += entry.energy;
     }
     ASSERT_EQ(sum, booked);
   }

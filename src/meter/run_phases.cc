@@ -106,12 +106,8 @@ void RunPhases::divide(const Weights& weights, Entry whole, std::vector<Entry>& 
 std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts& booked, const EnergyCurve& curve,
                                       Nanoseconds from, Nanoseconds to, std::int64_t minute) {
   const auto voices = shares(device, from, to);
-  const std::pair<Account, MicroJoules> accounts[] = {{Account::busy, booked.busy},
-                                                      {Account::idle, booked.idle},
-                                                      {Account::other, booked.other},
-                                                      {Account::unattributed, booked.unattributed}};
   std::vector<std::vector<MicroJoules>> parts;  // by account, then by process
-  for (const auto& [account, energy] : accounts) parts.push_back(split(energy, voices));
+  for (const Account account : kAccounts) parts.push_back(split(booked[account], voices));
   std::vector<Entry> entries;
   for (std::size_t voice = 0; voice < voices.size(); ++voice) {
     if (voices[voice] == 0) continue;
@@ -120,8 +116,7 @@ std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts&
     const Weights here = weights(process, curve, from, to);
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (parts[i][voice] == 0) continue;
-      divide(here, {.device = device, .account = accounts[i].first, .minute = minute, .energy = parts[i][voice]},
-             entries);
+      divide(here, {.device = device, .account = kAccounts[i], .minute = minute, .energy = parts[i][voice]}, entries);
     }
     if (process) note_charges(tracker_.processes()[voice], std::span{entries}.subspan(first));
   }

@@ -7,25 +7,25 @@
 namespace everywatt {
 namespace {
 
-Accounts operator-(const Accounts& a, const Accounts& b) {
-  return {.busy = a.busy - b.busy,
-          .idle = a.idle - b.idle,
-          .other = a.other - b.other,
-          .unattributed = a.unattributed - b.unattributed};
-}
-
 // What of a window lies after a time, by time.
 Accounts after(const Startup::Window& window, Nanoseconds time) {
   if (time <= window.from) return window.accounts;
-  const auto part = [&](MicroJoules energy) {
-    return static_cast<MicroJoules>(static_cast<Wide>(energy) * (window.to - time) / (window.to - window.from));
-  };
-  const Accounts& all = window.accounts;
-  return {
-      .busy = part(all.busy), .idle = part(all.idle), .other = part(all.other), .unattributed = part(all.unattributed)};
+  Accounts part;
+  for (const Account account : kAccounts)
+    part[account] = static_cast<MicroJoules>(static_cast<Wide>(window.accounts[account]) * (window.to - time) /
+                                             (window.to - window.from));
+  return part;
 }
 
 }  // namespace
+
+Accounts outside_phases(const std::vector<Entry>& entries) {
+  Accounts sum;
+  for (const Entry& entry : entries) {
+    if (entry.phase.empty()) sum[entry.account] += entry.energy;
+  }
+  return sum;
+}
 
 void Startup::add(const Window& window) {
   if (is_over_ || window.to <= window.from) return;
@@ -41,13 +41,12 @@ void Startup::add(const Window& window) {
 std::vector<Entry> Startup::end(const std::string& device, Nanoseconds until) {
   is_over_ = true;
   for (const Window& window : recent_) {
-    if (window.to > until) minutes_[window.minute] = minutes_[window.minute] - after(window, until);
+    if (window.to > until) minutes_[window.minute] -= after(window, until);
   }
   std::vector<Entry> entries;
   for (const auto& [minute, accounts] : std::exchange(minutes_, {})) {
-    for (const auto& [account, energy] :
-         {std::pair{Account::busy, accounts.busy}, std::pair{Account::idle, accounts.idle},
-          std::pair{Account::other, accounts.other}, std::pair{Account::unattributed, accounts.unattributed}}) {
+    for (const Account account : kAccounts) {
+      const MicroJoules energy = accounts[account];
       if (energy == 0) continue;
       entries.push_back({.device = device, .phase = {}, .account = account, .minute = minute, .energy = -energy});
       entries.push_back(

@@ -13,6 +13,9 @@ namespace everywatt {
 
 inline constexpr std::string_view kStartup = "startup";
 
+// What is in no phase.
+Accounts outside_phases(const std::vector<Entry>& entries);
+
 class Startup {
  public:
   // One window that was booked outside any phase.

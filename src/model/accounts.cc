@@ -35,11 +35,26 @@ Booking book_blind(const Window& window, std::span<const Use> runs) {
 
 }  // namespace
 
+std::string_view to_string(Account account) {
+  constexpr std::string_view kNames[] = {"busy", "idle", "other", "unattributed"};
+  return kNames[static_cast<std::size_t>(account)];
+}
+
+MicroJoules& Accounts::operator[](Account account) {
+  constexpr MicroJoules Accounts::* kOf[] = {&Accounts::busy, &Accounts::idle, &Accounts::other,
+                                             &Accounts::unattributed};
+  return this->*kOf[static_cast<std::size_t>(account)];
+}
+
+MicroJoules Accounts::operator[](Account account) const { return Accounts{*this}[account]; }
+
 Accounts& Accounts::operator+=(const Accounts& more) {
-  busy += more.busy;
-  idle += more.idle;
-  other += more.other;
-  unattributed += more.unattributed;
+  for (const Account account : kAccounts) (*this)[account] += more[account];
+  return *this;
+}
+
+Accounts& Accounts::operator-=(const Accounts& less) {
+  for (const Account account : kAccounts) (*this)[account] -= less[account];
   return *this;
 }
 

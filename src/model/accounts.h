@@ -2,10 +2,12 @@
 //   busy + idle + other + unattributed = energy measured, to the microjoule.
 // Pure functions over integers (ARCHITECTURE.md, "The accounts").
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -13,6 +15,10 @@
 #include "model/microjoules.h"
 
 namespace everywatt {
+
+enum class Account : std::uint8_t { busy, idle, other, unattributed };
+inline constexpr std::array kAccounts = {Account::busy, Account::idle, Account::other, Account::unattributed};
+std::string_view to_string(Account);
 
 // A run's part of one device, or the sum over devices.
 struct Accounts {
@@ -22,7 +28,10 @@ struct Accounts {
   MicroJoules unattributed = 0;  // nobody reserved it, or nobody can tell
   [[nodiscard]] MicroJoules measured() const { return busy + idle + other + unattributed; }
   [[nodiscard]] MicroJoules total() const { return busy + idle; }  // what is charged to the run
+  MicroJoules& operator[](Account account);
+  MicroJoules operator[](Account account) const;
   Accounts& operator+=(const Accounts& more);
+  Accounts& operator-=(const Accounts& less);
   bool operator==(const Accounts&) const = default;
 };
 

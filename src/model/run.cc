@@ -7,13 +7,11 @@ namespace everywatt {
 namespace {
 
 constexpr std::array<std::string_view, 5> kStatuses = {"running", "finished", "failed", "killed", "lost"};
-constexpr std::array<std::string_view, 4> kAccounts = {"busy", "idle", "other", "unattributed"};
 constexpr std::array<std::string_view, 6> kTracks = {"energy", "worked", "ours", "reserved", "unreserved", "floor"};
 
 }  // namespace
 
 std::string_view to_string(RunStatus status) { return kStatuses[static_cast<std::size_t>(status)]; }
-std::string_view to_string(Account account) { return kAccounts[static_cast<std::size_t>(account)]; }
 std::string_view to_string(Track track) { return kTracks[static_cast<std::size_t>(track)]; }
 
 std::optional<RunStatus> parse_run_status(std::string_view text) {

@@ -118,9 +118,6 @@ struct DeviceRecord {
 };
 
 // (device, phase path, account, minute) of one run. Entries of equal key add up.
-enum class Account : std::uint8_t { busy, idle, other, unattributed };
-std::string_view to_string(Account);
-
 struct Entry {
   std::string device;
   std::string phase = {};  // "train/epoch"; "" is time outside any phase

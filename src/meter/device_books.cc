@@ -326,7 +326,8 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
     highest_floor_used_ = std::max(highest_floor_used_, watts);
   }
 
-  (worked ? work_was_told_ : work_was_missed_) = true;
+  work_was_told_ |= worked.has_value();
+  work_was_missed_ |= !worked && energy > 0;  // not before its sensor came up
   worked_ += work.worked;
   ours_ += work.ours;
   observed_ += curve.observed(until_, until);

@@ -36,6 +36,15 @@ class Machine {
                                    .window = kSecond / 10});
     begin();
   }
+  void shows_no_processes() {
+    inventory_.channels.pop_back();
+    begin();
+  }
+  // Until then its energy alone is read.
+  void tells_of_work_from(Nanoseconds time) {
+    tells_from_ = time;
+    begin();
+  }
   // The counter shows this part of what is drawn while nobody works.
   void count_low_at_idle(double part) { part_at_idle_ = part; }
 
@@ -88,6 +97,7 @@ class Machine {
 
   void read(const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
     std::vector<Reading> readings{{.channel = 0, .raw = energy_}};
+    if (now_ < tells_from_) return meter_->take(0, {now_, now_}, readings);
     double all = 0;
     for (const auto& [pid, share] : worked) all += share;
     readings.push_back({.channel = 1, .raw = static_cast<std::uint64_t>(all * 1e6)});
@@ -113,6 +123,7 @@ class Machine {
   std::uint64_t energy_ = 0;
   double watts_ = 100;
   double part_at_idle_ = 1;
+  Nanoseconds tells_from_ = 0;
   Accounts booked_;
   std::map<std::string, MicroJoules> phases_;
 };
@@ -323,6 +334,26 @@ TEST(SlicedGpu, ASliceIsReservedByItsName) {
   // It works 2/7 for another: idle 50 W, three sevenths of that ours before any context.
   EXPECT_EQ(accounts.busy, 0);
   EXPECT_NEAR(joules(accounts.idle), 500 * 3.0 / 7, 6);
+}
+
+TEST(Gpu, WhatWasBeforeTheFirstWordOfItsWorkIsNotKnown) {
+  Machine machine;
+  machine.tells_of_work_from(kSecond * 11 / 10);
+  machine.pass(5, {{1, 1}}, {1});
+  const Accounts accounts = machine.end();
+  EXPECT_NEAR(joules(accounts.unattributed), 300, 40);
+  EXPECT_NEAR(joules(accounts.measured()), 1500, 1);
+  EXPECT_THAT(machine.record().flags, ::testing::Contains("utilisation-unknown"));
+}
+
+TEST(Gpu, OfWhoseProcessesNothingIsSaidIsNobodys) {
+  Machine machine;
+  machine.shows_no_processes();
+  machine.tells_of_work_from(kSecond * 11 / 10);
+  machine.pass(5, {{1, 1}}, {});
+  const Accounts accounts = machine.end();
+  EXPECT_EQ(accounts.measured(), accounts.unattributed);
+  EXPECT_FALSE(machine.record().utilisation_known);
 }
 
 TEST(Startup, IsWhatPrecedesTheFirstWorkOnAGpu) {

@@ -21,6 +21,17 @@ Activity::Piece part_of(const Activity::Piece& piece, Nanoseconds from, Nanoseco
   return stretch;
 }
 
+// A GPU's work is told some time after its energy: of the window before the first word
+// of it nothing is known, unless that word is of most of the window.
+void fill_up(Activity::Piece& window, Wide told_for) {
+  const Wide length = window.end - window.begin;
+  if (told_for >= length) return;
+  window.is_told &= 2 * told_for > length;
+  if (told_for <= 0) return;
+  window.worked = static_cast<Nanoseconds>(window.worked * length / told_for);
+  window.ours = static_cast<Nanoseconds>(window.ours * length / told_for);
+}
+
 }  // namespace
 
 // What is told of a GPU's work is some tenths of a second old: what was before the run is cut off, and what was
@@ -74,6 +85,7 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
     hold(piece, piece.end - std::max(piece.begin, until_));
     ++whole;
   }
+  if (is_gpu()) fill_up(sum, held_for);
   if (held_for > 0) {
     sum.held = {.ours = static_cast<std::uint64_t>(held_ours / held_for),
                 .unreserved = static_cast<std::uint64_t>(held_nobody / held_for)};

@@ -15,6 +15,7 @@ inline constexpr Nanoseconds kSecond = 1'000'000'000;
 struct Instant {
   Nanoseconds steady = 0;  // CLOCK_MONOTONIC
   Nanoseconds wall = 0;    // since 1970-01-01 UTC
+  bool operator==(const Instant&) const = default;
 };
 
 class Clock {

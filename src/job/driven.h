@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,7 +21,7 @@ namespace everywatt::testing {
 // Asks again until it is so; false after ten seconds.
 inline bool eventually(const std::function<bool()>& question) {
   using namespace std::chrono_literals;
-  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
   while (!question()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(2ms);
@@ -76,11 +77,12 @@ class Notes {
     return path(name);
   }
   void open_to_all() const { tree_.set_mode(".", 0777); }
-  // A process number that is written there; waits for it.
+  // A process number that is written there; waits for it, and throws when none comes.
   pid_t pid(const std::string& name) const {
     std::optional<std::int64_t> found;
     eventually([&] { return (found = parse_i64(text(name))).has_value(); });
-    return static_cast<pid_t>(found.value_or(0));
+    if (!found) throw std::runtime_error("nobody wrote " + name);  // 0 would be our whole process group
+    return static_cast<pid_t>(*found);
   }
   // A driver's report.
   std::map<std::string, std::string> report(const std::string& name) const {

@@ -1,5 +1,6 @@
 #include "marks/mark_server.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -34,6 +35,12 @@ std::string named(const Introduction& who) {
 Mark of_process(const Introduction& who, Nanoseconds now, decltype(Mark::what) what) {
   const ProcessKey& process = who.writer.process;
   return {.time = now, .lane = {.process = process, .thread = process.pid}, .what = std::move(what)};
+}
+
+// Ten times a second the answer is no, and accept() makes a socket before it finds that nobody called.
+bool someone_calls(const Fd& socket) {
+  pollfd event{.fd = socket.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&event, 1, 0) > 0;
 }
 
 // Another descriptor can be had: a file that comes with a packet for which there is none would be lost.
@@ -89,7 +96,8 @@ std::size_t MarkServer::hear_callers(Nanoseconds now, const MarkSink& sink) {
     return hear_caller(caller.connection, now, sink) || now - caller.since >= kSilence;
   });
   std::size_t came = 0;
-  while (came < kMostSpeakers && speakers_.size() < kMostSpeakers && callers_.size() < kMostCallers) {
+  while (came < kMostSpeakers && speakers_.size() < kMostSpeakers && callers_.size() < kMostCallers &&
+         someone_calls(socket_)) {
     Fd connection{::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
     if (!connection) break;
     ++came;

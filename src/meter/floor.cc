@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
+
+#include "base/median.h"
 
 namespace everywatt {
 namespace {
@@ -19,13 +22,6 @@ constexpr double kFewNew = 0.25;  // of all
 // its floor: the floor lies anywhere between nothing and that draw, and the middle
 // errs least. Flagged as prior.
 constexpr double kPriorRise = 1.0;
-
-template <class T>
-T median(std::vector<T>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 }  // namespace
 
@@ -125,10 +121,10 @@ std::optional<Floor> FloorLearner::fit() const {
       if (std::abs(run) > spread_ / 4) slopes.push_back((observations_[k].watts - observations_[i].watts) / run);
     }
   }
-  const double slope = median(slopes);
+  const double slope = upper_median(std::move(slopes));
   std::vector<double> intercepts;
   for (const Observation& o : observations_) intercepts.push_back(o.watts - slope * o.utilisation);
-  const double floor = median(intercepts);
+  const double floor = upper_median(std::move(intercepts));
   if (slope <= 0 || floor <= 0) return std::nullopt;  // no power that falls with work is a floor
   return Floor{.power = floor * watt, .method = FloorMethod::regression, .windows = seen_};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/median.h"
 #include "base/text.h"
 #include "model/microjoules.h"
 
@@ -12,13 +13,6 @@ namespace {
 constexpr std::size_t kMostAhead = 4096;    // steps; a rank that far behind is none of this job
 constexpr std::size_t kMostSampled = 4096;  // steps whose lateness is kept
 constexpr double kLate = 0.1;               // of a step
-
-template <class Value>
-Value median(std::vector<Value> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
 
 }  // namespace
 
@@ -107,7 +101,7 @@ void RankWatch::settle_step(const std::vector<std::size_t>& places) {
     least_wait = std::min(least_wait, step.waited);
   }
   const std::size_t slowest = places[static_cast<std::size_t>(std::ranges::max_element(worked) - worked.begin())];
-  const Nanoseconds middle = median(worked), whole = std::max<Nanoseconds>(median(durations), 1);
+  const Nanoseconds middle = upper_median(worked), whole = std::max<Nanoseconds>(upper_median(durations), 1);
   for (std::size_t i = 0; i < places.size(); ++i) {
     Rank& rank = ranks_[places[i]];
     const Step& step = rank.ahead.front();
@@ -154,7 +148,7 @@ std::vector<RankRecord> RankWatch::records(const std::map<ProcessKey, Charge>& c
                        .waited_on_others = beyond,
                        .energy = charge.all,
                        .energy_waited = waited,
-                       .lateness = static_cast<double>(median(rank.lateness)),
+                       .lateness = static_cast<double>(upper_median(rank.lateness)),
                        .late_share = static_cast<double>(late) / static_cast<double>(rank.lateness.size())});
   }
   for (std::size_t i = 0; i < records.size(); ++i) records[i].energy_caused = caused[places[i]];

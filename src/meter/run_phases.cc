@@ -20,6 +20,16 @@ Nanoseconds at(const std::deque<SeriesPoint>& points, Nanoseconds time) {
                                                  (next->time - before.time));
 }
 
+// Of a job that says nothing.
+std::vector<Entry> undivided(const std::string& device, const Accounts& booked, std::int64_t minute) {
+  std::vector<Entry> entries;
+  for (const Account account : kAccounts) {
+    if (booked[account] != 0)
+      entries.push_back({.device = device, .account = account, .minute = minute, .energy = booked[account]});
+  }
+  return entries;
+}
+
 bool is_nothing(const std::vector<std::uint64_t>& weights) {
   return std::ranges::all_of(weights, [](std::uint64_t weight) { return weight == 0; });
 }
@@ -105,6 +115,7 @@ void RunPhases::divide(const Weights& weights, Entry whole, std::vector<Entry>& 
 
 std::vector<Entry> RunPhases::entries(const std::string& device, const Accounts& booked, const EnergyCurve& curve,
                                       Nanoseconds from, Nanoseconds to, std::int64_t minute) {
+  if (tracker_.processes().empty() && !startup_) return undivided(device, booked, minute);
   const auto voices = shares(device, from, to);
   std::vector<std::vector<MicroJoules>> parts;  // by account, then by process
   for (const Account account : kAccounts) parts.push_back(split(booked[account], voices));

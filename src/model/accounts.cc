@@ -113,7 +113,8 @@ IdleWeights idle_weights(std::span<const unsigned> cpus, std::span<const Reserva
     const double spread = static_cast<double>(run.cpus ? run.cpus->size() : std::max<std::size_t>(cpus.size(), 1));
     return std::clamp(*run.quota / std::max(spread, 1.0), 0.0, 1.0);
   };
-  for (const unsigned cpu : cpus) {
+  const bool is_any_explicit = std::ranges::any_of(runs, &Reservation::is_explicit);
+  for (const unsigned cpu : is_any_explicit ? cpus : std::span<const unsigned>{}) {
     double claimed = 0;
     for (const Reservation& run : runs) claimed += holds(run, cpu) ? strength(run) : 0.0;
     const double scale = claimed > 1 ? 1 / claimed : 1.0;

@@ -50,8 +50,10 @@ struct Device {
   struct Slice {
     double share = 0;
     std::vector<std::string> names = {};  // "MIG-…"
+    bool operator==(const Slice&) const = default;
   };
   std::vector<Slice> slices = {};
+  bool operator==(const Device&) const = default;
 };
 
 // How a figure was obtained, best first.

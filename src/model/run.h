@@ -23,6 +23,7 @@ struct NetworkBytes {
   std::uint64_t received = 0;
   std::uint64_t sent = 0;
   bool lower_bound = false;  // some connections may have gone unseen
+  bool operator==(const NetworkBytes&) const = default;
 };
 
 // What the run's processes used beside energy.
@@ -33,6 +34,7 @@ struct Usage {
   std::optional<std::uint64_t> disk_written_bytes = {};
   std::vector<NetworkBytes> network = {};
   std::string method = {};  // how cpu_time was told: cgroup, process-tree
+  bool operator==(const Usage&) const = default;
 };
 
 // The supervisor's identity: while it lives, a run that says `running` runs.
@@ -40,12 +42,14 @@ struct Supervisor {
   std::int64_t pid = 0;
   std::uint64_t start_ticks = 0;  // field 22 of /proc/PID/stat: pids are used again
   std::string boot_id = {};
+  bool operator==(const Supervisor&) const = default;
 };
 
 struct Overhead {
   Nanoseconds cpu_time = 0;
   std::uint64_t peak_rss_bytes = 0;
   std::uint64_t marks_dropped = 0;
+  bool operator==(const Overhead&) const = default;
 };
 
 struct Run {
@@ -72,6 +76,7 @@ struct Run {
   Overhead overhead = {};
   Supervisor supervisor = {};
   std::vector<std::string> notices = {};  // what a reader of the bill must know, one line each
+  bool operator==(const Run&) const = default;
 };
 
 // How a device fared over the run in one respect: a mean and its extremes, or

@@ -176,14 +176,14 @@ Result<void> LedgerFile::write(const std::map<std::string, SeriesWrite>& series,
   for (const auto& [id, run] : pending_.runs) {
     const auto put_or_find = [&]() -> Result<std::optional<std::int64_t>> {
       if (!run.facts) return run_key(*db_, id);
-      return put_run_row(*db_, *run.facts, recorded_.at(id));
+      return put_run_row(*db_, written_, *run.facts, recorded_.at(id));
     };
     TRY(const auto key, put_or_find());
     if (!key) {
       vanished.push_back(id);
       continue;
     }
-    CHECK(put_run_parts(*db_, names_, *key, run));
+    CHECK(put_run_parts(*db_, names_, written_, *key, run));
     if (const auto write = series.find(id); write != series.end())
       CHECK(write_series(*db_, names_, *key, write->second));
   }
@@ -191,12 +191,13 @@ Result<void> LedgerFile::write(const std::map<std::string, SeriesWrite>& series,
 }
 
 Result<void> LedgerFile::in_transaction(const std::function<Result<void>()>& work) {
-  CHECK(db_->execute("BEGIN IMMEDIATE"));
+  CHECK(db_->run("BEGIN IMMEDIATE"));
   auto done = work();
-  if (done) done = db_->execute("COMMIT");
+  if (done) done = db_->run("COMMIT");
   if (!done) {
     (void)db_->execute("ROLLBACK");  // fails where SQLite has rolled back on its own
     names_.forget();
+    written_.forget();
   }
   return done;
 }

@@ -18,6 +18,7 @@
 #include "store/series_rows.h"
 #include "store/series_slices.h"
 #include "store/sqlite.h"
+#include "store/written.h"
 
 namespace everywatt {
 
@@ -81,6 +82,7 @@ class LedgerFile {
   std::map<std::string, Nanoseconds, std::less<>> recorded_;  // of runs that were put
   std::map<std::string, OpenRun, std::less<>> open_;          // of runs that have series
   NameNumbers names_;
+  Written written_;
   SeriesCache cache_;
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/median.h"
 #include "store/straight_line.h"
 
 namespace everywatt {
@@ -17,13 +18,6 @@ bool has_slope(Shape shape) {
   return shape == Shape::line || shape == Shape::grid || shape == Shape::rate || shape == Shape::step_rate;
 }
 
-template <class Number>
-Number median_of(std::vector<Number> numbers) {
-  const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
-  std::nth_element(numbers.begin(), middle, numbers.end());
-  return *middle;
-}
-
 // The median of at(i) for i in [from, to), of a sample where there are many.
 template <class At>
 auto median_over(std::size_t from, std::size_t to, At at) {
@@ -31,7 +25,7 @@ auto median_over(std::size_t from, std::size_t to, At at) {
   std::vector<decltype(at(from))> sample;
   sample.reserve(kSample);
   for (std::size_t i = from; i < to; i += stride) sample.push_back(at(i));
-  return median_of(std::move(sample));
+  return upper_median(std::move(sample));
 }
 
 std::int64_t clamped(double value) {
@@ -79,7 +73,7 @@ void add_rates(std::vector<Fit>& fits, std::span<const std::uint64_t> numbers, s
     if (i > 0) left.push_back(static_cast<std::int64_t>(numbers[i] - predictor.predict(times[i])));
     predictor.learn(numbers[i], times[i]);
   }
-  fit.centre = median_of(std::move(left));
+  fit.centre = upper_median(std::move(left));
   fits.push_back(fit);
 }
 

@@ -14,6 +14,7 @@
 #include "store/pending.h"
 #include "store/sqlite.h"
 #include "store/store.h"
+#include "store/written.h"
 
 namespace everywatt {
 
@@ -22,10 +23,11 @@ Result<std::optional<std::int64_t>> run_key(Connection& db, std::string_view id)
 
 // Inserts the run or replaces its facts; returns its key. `recorded_wall`
 // orders the runs of a ledger and is kept from the first insertion on.
-Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds recorded_wall);
+Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& run, Nanoseconds recorded_wall);
 
 // All that is pending of a run but its facts and its series.
-Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run, const PendingRun& pending);
+Result<void> put_run_parts(Connection& db, NameNumbers& names, Written& written, std::int64_t run,
+                           const PendingRun& pending);
 
 Result<void> delete_run(Connection& db, std::int64_t run);
 

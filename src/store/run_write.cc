@@ -8,10 +8,25 @@
 namespace everywatt {
 namespace {
 
-Result<void> put_device(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
+// The device itself is the same all along.
+Result<void> put_figures(Connection& db, std::int64_t run, std::int64_t name,
+                         const std::optional<std::string_view>& method, const DeviceRecord& record) {
+  return db.run(
+      "UPDATE device SET counted = ?, method = ?, sensor = ?, correlation = ?, measured_uj = ?, "
+      "uncertainty_random_uj = ?, uncertainty_systematic_uj = ?, observed_ns = ?, busy_ns = ?, reserved_ns = ?, "
+      "utilisation_known = ?, flags = ?, reason = ? WHERE run = ? AND name = ?",
+      record.counted, method, record.sensor, record.correlation, record.measured, record.uncertainty_random,
+      record.uncertainty_systematic, record.observed, record.busy_time, record.reserved_time, record.utilisation_known,
+      fact_text(record.flags), record.reason, run, name);
+}
+
+Result<void> put_device(Connection& db, NameNumbers& names, Written& written, std::int64_t run,
+                        const DeviceRecord& record) {
   TRY(const std::int64_t name, names.number(db, run, record.device.id));
   std::optional<std::string_view> method;
   if (record.method) method = to_string(*record.method);
+  if (written.has(run, record.device)) return put_figures(db, run, name, method, record);
+  written.note(run, record.device);
   return db.run(
       "INSERT OR REPLACE INTO device (run, name, kind, model, parent, follows, cpus, includes_memory, counted, method, "
       "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, observed_ns, busy_ns, "
@@ -115,10 +130,26 @@ Result<std::optional<std::int64_t>> run_key(Connection& db, std::string_view id)
   return db.number("SELECT key FROM run WHERE id = ?", id);
 }
 
-Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds recorded_wall) {
+Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& run, Nanoseconds recorded_wall) {
   std::optional<Nanoseconds> ended, ended_wall;
   if (run.ended) ended = run.ended->steady;
   if (run.ended) ended_wall = run.ended->wall;
+  const auto put_work = [&](std::int64_t key) -> Result<std::int64_t> {
+    for (const auto& [what, amount] : run.work)
+      CHECK(db.run("INSERT OR REPLACE INTO work (run, what, amount) VALUES (?, ?, ?)", key, what, amount));
+    return key;
+  };
+  if (written.has(run)) {
+    TRY(const auto key,
+        db.number("UPDATE run SET ended_ns = ?, ended_wall_ns = ?, cpu_ns = ?, peak_memory_bytes = ?, "
+                  "disk_read_bytes = ?, disk_written_bytes = ?, network = ?, usage_method = ?, overhead_cpu_ns = ?, "
+                  "overhead_peak_rss_bytes = ?, marks_dropped = ? WHERE id = ? RETURNING key",
+                  ended, ended_wall, run.usage.cpu_time, run.usage.peak_memory_bytes, run.usage.disk_read_bytes,
+                  run.usage.disk_written_bytes, fact_text(run.usage.network), run.usage.method, run.overhead.cpu_time,
+                  run.overhead.peak_rss_bytes, run.overhead.marks_dropped, run.id));
+    if (key) return put_work(*key);
+  }
+  written.note(run);
   const auto put = [&](const std::string& sql) {
     return db.number(sql, run.id, recorded_wall, run.name, run.project, run.model, run.model_version, run.origin,
                      to_string(run.status), run.parent, fact_text(run.command), run.exit_status, run.ended_by,
@@ -136,14 +167,13 @@ Result<std::int64_t> put_run_row(Connection& db, const Run& run, Nanoseconds rec
     TRY(key, put(kStatements.insert));
   }
   CHECK(db.run("UPDATE run SET name = ?2 WHERE key = ?1 AND name <> ?2", key, run.name));
-  for (const auto& [what, amount] : run.work)
-    CHECK(db.run("INSERT OR REPLACE INTO work (run, what, amount) VALUES (?, ?, ?)", key, what, amount));
-  return *key;
+  return put_work(*key);
 }
 
-Result<void> put_run_parts(Connection& db, NameNumbers& names, std::int64_t run, const PendingRun& pending) {
+Result<void> put_run_parts(Connection& db, NameNumbers& names, Written& written, std::int64_t run,
+                           const PendingRun& pending) {
   for (const DeviceRecord& record : pending.devices) {
-    CHECK(put_device(db, names, run, record));
+    CHECK(put_device(db, names, written, run, record));
     CHECK(put_quantities(db, names, run, record));
     CHECK(put_checks(db, names, run, record));
   }

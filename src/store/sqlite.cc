@@ -49,6 +49,12 @@ std::unexpected<Error> fail_sqlite(sqlite3* db, int code, const std::filesystem:
   return fail(Errc::io, where + ": " + why);
 }
 
+// Nobody asks SQLite how much memory it holds, and each allocation would lock and add up for it.
+void count_no_memory() {
+  static const int kDone = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  (void)kDone;
+}
+
 }  // namespace
 
 Query::~Query() {
@@ -116,6 +122,7 @@ Connection::Connection(std::unique_ptr<sqlite3, Close> db, std::filesystem::path
 }
 
 Result<Connection> Connection::open(const std::filesystem::path& path, Access access, Medium medium) {
+  count_no_memory();
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (access == Access::create) flags |= SQLITE_OPEN_CREATE;

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
+
+#include "base/median.h"
 
 namespace everywatt {
 namespace {
@@ -52,9 +55,7 @@ double median_of(std::span<const double> numbers) {
   std::vector<double> sample;
   sample.reserve(kSample);
   for (std::size_t i = 0; i < numbers.size(); i += stride) sample.push_back(numbers[i]);
-  const auto middle = sample.begin() + static_cast<std::ptrdiff_t>(sample.size() / 2);
-  std::nth_element(sample.begin(), middle, sample.end());
-  return *middle;
+  return upper_median(std::move(sample));
 }
 
 StraightLine line_through(std::span<const double> x, std::span<const double> y) {

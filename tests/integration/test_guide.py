@@ -12,7 +12,7 @@ def test_the_reference_of_commands_is_what_the_program_says():
     assert page.stdout == kept, "make docs writes it anew"
 
 
-@pytest.mark.parametrize("page", ["baselines", "budgets"])
+@pytest.mark.parametrize("page", ["baselines", "budgets", "torchrun"])
 def test_what_the_guide_tells_to_type_works(everywatt, tmp_path, page):
     text = (REPOSITORY / f"docs/guide/{page}.md").read_text()
     env = everywatt.environment(env={
@@ -23,7 +23,7 @@ def test_what_the_guide_tells_to_type_works(everywatt, tmp_path, page):
         if language == "python":
             (tmp_path / re.match(r"# (\S+)\n", block)[1]).write_text(block)
         elif language == "sh":
-            done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
             assert done.returncode == 0, block + done.stdout + done.stderr
             ran += 1
-    assert ran >= 2
+    assert ran >= 1

@@ -219,6 +219,7 @@ Bill bill_of(RunRecord record, std::optional<Instant> until) {
   bill.phases = phases_of(record, bill.duration);
   bill.gaps = std::move(record.gaps);
   bill.ranks = std::move(record.ranks);
+  bill.phase_quantities = std::move(record.phase_quantities);
   return bill;
 }
 

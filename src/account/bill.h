@@ -56,6 +56,7 @@ struct Bill {
   std::vector<PhaseBill> phases = {};
   std::vector<Gap> gaps = {};
   std::vector<RankRecord> ranks = {};
+  std::vector<PhaseQuantity> phase_quantities = {};
 };
 
 // `until`: for a run that has not ended, the moment up to which it is billed.

@@ -333,6 +333,7 @@ void Recording::keep(const RunDelta& delta) {
   record_.devices = delta.devices;
   if (!delta.phases.empty()) record_.phases = delta.phases;
   if (!delta.ranks.empty()) record_.ranks = delta.ranks;
+  if (!delta.phase_quantities.empty()) record_.phase_quantities = delta.phase_quantities;
   keep_spans(delta.spans);
   add_entries(record_.entries, delta.entries);
   std::ranges::copy(delta.gaps, std::back_inserter(record_.gaps));

@@ -90,7 +90,8 @@ void Recording::restore_entries() {
                        .phases = record_.phases,
                        .spans = record_.spans,
                        .gaps = stored ? std::vector<Gap>{} : record_.gaps,
-                       .series = {}};
+                       .series = {},
+                       .phase_quantities = record_.phase_quantities};
   store_failed_ =
       !store_->put_run(run_) || !store_->clear_entries(run_.id) || !store_->append(run_.id, whole) || !store_->commit();
 }

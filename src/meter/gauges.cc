@@ -18,38 +18,47 @@ double fastest_of(const QuantityChannel& channel) {
 
 Gauge::Gauge(QuantityChannel channel) : channel_{std::move(channel)}, counter_{channel_.range, fastest_of(channel_)} {}
 
-void Gauge::take(Nanoseconds time, std::uint64_t raw, Nanoseconds since) {
-  if (last_ && time <= last_->time) return;
+std::optional<Gauge::Step> Gauge::take(Nanoseconds time, std::uint64_t raw, Nanoseconds since) {
+  if (last_ && time <= last_->time) return std::nullopt;
   least_ = last_ ? std::min(least_, raw) : raw;
   most_ = last_ ? std::max(most_, raw) : raw;
+  const Nanoseconds before = last_ ? last_->time : since;
+  std::optional<Step> step;
   if (channel_.kind == QuantityKind::tally) {
-    count(time, raw);
+    if (const auto counted = count(time, raw)) step = {before, time, in_units(*counted)};
   } else if (channel_.kind == QuantityKind::share) {
-    weigh(time - (last_ ? last_->time : since), static_cast<double>(raw));
+    const double seconds = static_cast<double>(time - before) / 1e9;
+    if (weigh(time - before, static_cast<double>(raw)))
+      step = {before, time, in_units(static_cast<double>(raw)) * seconds};
   } else if (last_) {
     weigh(time - last_->time, (static_cast<double>(last_->raw) + static_cast<double>(raw)) / 2);
   }
   last_ = {time, raw};
+  return step;
 }
 
-void Gauge::weigh(Nanoseconds length, double raw) {
-  if (length > kLongestSilence) return;
+bool Gauge::weigh(Nanoseconds length, double raw) {
+  if (length > kLongestSilence) return false;
   sum_ += raw * static_cast<double>(length);
   observed_ += length;
+  return true;
 }
 
-void Gauge::count(Nanoseconds time, std::uint64_t raw) {
+std::optional<double> Gauge::count(Nanoseconds time, std::uint64_t raw) {
   CounterStep step = counter_.next(time, raw);
-  if (!last_) return;
+  if (!last_) return std::nullopt;
   const Nanoseconds length = time - last_->time;
   const bool fell = raw < last_->raw;
   if (fell && length > kLongestTurn) step = {CounterStep::Kind::reset, 0};
   if (step.kind != CounterStep::Kind::reset) {
     sum_ += static_cast<double>(step.delta);
     observed_ += length;
-  } else if (fell && static_cast<double>(raw) <= fastest_of(channel_) * static_cast<double>(length) / 1e9) {
+    return static_cast<double>(step.delta);
+  }
+  if (fell && static_cast<double>(raw) <= fastest_of(channel_) * static_cast<double>(length) / 1e9) {
     sum_ += static_cast<double>(raw);
   }
+  return std::nullopt;
 }
 
 double Gauge::in_units(double raw) const {
@@ -88,7 +97,10 @@ bool Gauges::take(std::size_t source, Stamp stamp, const Reading& reading) {
   OfSource& of = sources_[source];
   if (!of.since) of.since = stamp.middle();
   if (reading.channel < of.channels || reading.channel - of.channels >= of.gauges.size()) return false;
-  of.gauges[reading.channel - of.channels].take(stamp.middle(), reading.raw, *of.since);
+  Gauge& gauge = of.gauges[reading.channel - of.channels];
+  const auto step = gauge.take(stamp.middle(), reading.raw, *of.since);
+  if (step && step->to > step->from && gauge.channel().by_phase)
+    steps_.push_back({gauge.channel().device, gauge.channel().name, *step});
   return true;
 }
 

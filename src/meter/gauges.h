@@ -5,7 +5,9 @@
 #pragma once
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "meter/channel_meter.h"
@@ -21,9 +23,16 @@ class Gauge {
  public:
   static constexpr Nanoseconds kLongestSilence = 5 * kSecond;
 
+  // What one reading says of the time before it: of a share its seconds, of a tally what was counted.
+  struct Step {
+    Nanoseconds from = 0;
+    Nanoseconds to = 0;
+    double amount = 0;
+  };
+
   explicit Gauge(QuantityChannel channel);
-  // Times ascend. `since`: when its device was first read.
-  void take(Nanoseconds time, std::uint64_t raw, Nanoseconds since);
+  // Times ascend. `since`: when its device was first read. Of a gauge, and where nothing is known: none.
+  std::optional<Step> take(Nanoseconds time, std::uint64_t raw, Nanoseconds since);
 
   [[nodiscard]] const QuantityChannel& channel() const { return channel_; }
   [[nodiscard]] QuantityRecord record() const;
@@ -33,8 +42,8 @@ class Gauge {
     Nanoseconds time = 0;
     std::uint64_t raw = 0;
   };
-  void count(Nanoseconds time, std::uint64_t raw);
-  void weigh(Nanoseconds length, double raw);
+  std::optional<double> count(Nanoseconds time, std::uint64_t raw);  // raw, that were counted since the last reading
+  bool weigh(Nanoseconds length, double raw);                        // whether it is known
   [[nodiscard]] double in_units(double raw) const;
 
   QuantityChannel channel_;
@@ -52,6 +61,13 @@ class Gauges {
   void add_sources(std::span<const Inventory* const> inventories);
   // Whether the reading is of a quantity: then it is kept here.
   bool take(std::size_t source, Stamp stamp, const Reading& reading);
+  // Since the last call, of quantities that are told by phase.
+  struct Told {
+    std::string device;
+    std::string name;
+    Gauge::Step step = {};
+  };
+  [[nodiscard]] std::vector<Told> take_steps() { return std::exchange(steps_, {}); }
   [[nodiscard]] std::vector<QuantityRecord> records(std::string_view device) const;
 
  private:
@@ -61,6 +77,7 @@ class Gauges {
     std::optional<Nanoseconds> since = {};  // first read
   };
   std::vector<OfSource> sources_;
+  std::vector<Told> steps_;
 };
 
 }  // namespace everywatt

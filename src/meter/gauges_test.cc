@@ -162,5 +162,39 @@ TEST(Gauges, TellsItsReadingsFromThoseOfChannelsAndOfOtherSources) {
   EXPECT_EQ(records[1].reason, "not supported");
 }
 
+TEST(Gauge, AStepIsWhatAReadingSaysOfTheTimeBeforeIt) {
+  Gauge busy = share();
+  const auto first = busy.take(1 * kSecond, 500'000, 0);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->from, 0);
+  EXPECT_EQ(first->to, kSecond);
+  EXPECT_DOUBLE_EQ(first->amount, 0.5);
+  EXPECT_DOUBLE_EQ(busy.take(3 * kSecond, 250'000, 0)->amount, 0.5);
+  EXPECT_FALSE(busy.take(20 * kSecond, 250'000, 0)) << "a silence";
+  Gauge bytes = pcie();
+  EXPECT_FALSE(bytes.take(0, 1000, 0));
+  EXPECT_DOUBLE_EQ(bytes.take(kSecond / 10, 4000, 0)->amount, 3000);
+  EXPECT_FALSE(clock().take(kSecond, 1980, 0)) << "a clock adds nothing";
+}
+
+TEST(Gauges, StepsAreToldOfWhatIsToldByPhase) {
+  Inventory inventory;
+  inventory.quantities = {{.device = "gpu:0", .kind = QuantityKind::share, .name = "sm_utilisation", .by_phase = true},
+                          {.device = "gpu:0", .kind = QuantityKind::share, .name = "sm_occupancy"}};
+  const Inventory* const all[] = {&inventory};
+  Gauges gauges;
+  gauges.add_sources(all);
+  for (const Nanoseconds time : {kSecond, 2 * kSecond}) {
+    for (const std::uint32_t channel : {0u, 1u})
+      (void)gauges.take(0, {time, time}, {.channel = channel, .raw = 400'000});
+  }
+  const auto steps = gauges.take_steps();
+  ASSERT_EQ(steps.size(), 1u) << "the first look has no time before it";
+  EXPECT_EQ(steps[0].device, "gpu:0");
+  EXPECT_EQ(steps[0].name, "sm_utilisation");
+  EXPECT_DOUBLE_EQ(steps[0].step.amount, 0.4);
+  EXPECT_TRUE(gauges.take_steps().empty());
+}
+
 }  // namespace
 }  // namespace everywatt

@@ -13,6 +13,7 @@ constexpr std::string_view kAllPackages = "*";
 constexpr std::uint64_t kWindowsPerQuantities = 5;
 // So many phases are told with each window, for whoever asks while the run goes on; more of them like quantities.
 constexpr std::size_t kPhasesPerWindow = 256;
+constexpr std::size_t kPhaseQuantitiesPerWindow = 1024;
 // A window waits for its sensor at most so long before it is booked.
 constexpr Nanoseconds kLongestWait = 10 * kSecond;
 
@@ -53,7 +54,7 @@ Meter::Meter(std::span<const Inventory* const> inventories, MeterOptions options
         {elected.device.id, place, channel.scale, Activity{std::max<std::size_t>(elected.device.cpus.size(), 1)}});
   }
   find_gpus(inventories);
-  gauges_.add_sources(inventories);
+  find_quantities(inventories);
   for (const Elected& elected : election_.devices) add_books(inventories, elected);
 }
 
@@ -74,7 +75,7 @@ void Meter::add_books(std::span<const Inventory* const> inventories, const Elect
 void Meter::add_sources(std::span<const Inventory* const> inventories) {
   election_ = elect(inventories, options_.boundary);
   find_gpus(inventories);
-  gauges_.add_sources(inventories);
+  find_quantities(inventories);
   for (DeviceBooks& books : books_) {
     const auto same = std::ranges::find(election_.devices, books.device().id,
                                         [](const Elected& elected) { return elected.device.id; });
@@ -109,7 +110,8 @@ Meter::Reads Meter::reads(std::size_t source) const {
   if (std::ranges::any_of(books_, [&](const auto& b) { return b.reads(source); })) return Reads::every_tick;
   if (std::ranges::any_of(gpus_, [&](const GpuUse& gpu) { return gpu.source == source; })) return Reads::every_tick;
   const bool tells_work = std::ranges::any_of(activities_, [&](const auto& a) { return a.place.source == source; });
-  return tells_work ? Reads::at_edges : Reads::never;
+  if (tells_work) return Reads::at_edges;
+  return fares_.contains(source) ? Reads::each_second : Reads::never;
 }
 
 std::vector<WorkReading> Meter::work_readings() const {
@@ -125,6 +127,7 @@ void Meter::begin(Instant start) {
   start_ = start;
   window_start_ = start.steady;
   cpu_times_ = {{start.steady, 0}};
+  cpu_told_until_ = start.steady;
   for (DeviceBooks& books : books_) books.begin(start.steady);
 }
 
@@ -214,6 +217,7 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   });
   std::vector<Work> packages(activities_.size());
   note_cpu_time(context.until.steady, context.cpu_time);
+  note_cpu_time_of_phases();
   if (was_read) {
     take_readings_of_others(context.tenants);
     packages = share_work(company_of(options_.run, context.tenants, window_start_, context.until.steady));
@@ -223,6 +227,7 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   for (GpuUse& gpu : gpus_) gpus[gpu.device] = gpu.activity.close();
   note_first_gpu_work(gpus, delta);
   note_gpu_work_of_processes(context.until.steady);
+  note_phase_quantities(gpus);
   const std::int64_t minute = (start_.wall + (window_start_ - start_.steady)) / (60 * kSecond);
   const Surroundings around{.until = context.until.steady,
                             .minute = minute,
@@ -253,6 +258,10 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   if (tells_all || phases.size() <= kPhasesPerWindow) delta.phases = std::move(phases);
   if (tells_all)
     delta.ranks = ranks_.records(phases_.charges([this](const std::string& device) { return is_counted(device); }));
+  if (tells_all) {
+    auto quantities = phase_quantities(delta.devices);
+    if (is_end || quantities.size() <= kPhaseQuantitiesPerWindow) delta.phase_quantities = std::move(quantities);
+  }
   delta.spans = take_spans(is_end ? context.until.steady : booked_until());
   phases_.forget_before(window_start_ - kLongestWait);
   window_start_ = context.until.steady;

@@ -6,6 +6,7 @@
 #pragma once
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "meter/device_books.h"
 #include "meter/election.h"
 #include "meter/gauges.h"
+#include "meter/phase_quantities.h"
 #include "meter/rank_watch.h"
 #include "meter/sensor_clock.h"
 
@@ -51,8 +53,9 @@ class Meter {
   void set_owner_of(OwnerOf owner_of) { owner_of_ = std::move(owner_of); }
 
   // When a source's readings are of use. The kernel's account of CPU time is asked for at
-  // the edges of windows alone: it costs the kernel more than all sensors together.
-  enum class Reads { never, at_edges, every_tick };
+  // the edges of windows alone: it costs the kernel more than all sensors together. What tells nothing but
+  // quantities is asked for once a second.
+  enum class Reads { never, each_second, at_edges, every_tick };
   [[nodiscard]] Reads reads(std::size_t source) const;
   // Whether all readings can be placed at the renewals of their registers; else a hunt for them is of use.
   [[nodiscard]] bool knows_renewals() const {
@@ -74,6 +77,14 @@ class Meter {
   // What the job says of its phases is told here.
   [[nodiscard]] RunPhases& phases() { return phases_; }
   [[nodiscard]] RankWatch& ranks() { return ranks_; }
+  // What the run's loader workers did between two moments, for a process that speaks: CPU time, and how many lived.
+  struct InputWork {
+    Nanoseconds from = 0;
+    Nanoseconds to = 0;
+    Nanoseconds cpu_time = 0;
+    std::size_t workers = 0;
+  };
+  void note_input_work(const ProcessKey& process, const InputWork& work);
   // Of the phases' spans that ended by then, those that are news.
   [[nodiscard]] std::vector<Span> take_spans(Nanoseconds booked_until);
   [[nodiscard]] const Election& election() const { return election_; }
@@ -117,6 +128,7 @@ class Meter {
   };
   void add_books(std::span<const Inventory* const> inventories, const Elected& elected);
   void find_gpus(std::span<const Inventory* const> inventories);
+  void find_quantities(std::span<const Inventory* const> inventories);
   GpuUse& use_of(const std::string& device, std::size_t source);
   void take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> readings);
   [[nodiscard]] const std::vector<Activity::Piece>* gpu_work(const DeviceBooks& books,
@@ -131,6 +143,10 @@ class Meter {
   [[nodiscard]] bool is_counted(const std::string& device) const;
   void note_gpu_work_of_processes(Nanoseconds time);
   void note_first_gpu_work(const std::map<std::string, Work>& gpus, RunDelta& into);
+  void note_cpu_time_of_phases();
+  void note_phase_quantities(const std::map<std::string, Work>& gpus);
+  void add_look(PhaseQuantities::Look look);
+  [[nodiscard]] std::vector<PhaseQuantity> phase_quantities(const std::vector<DeviceRecord>& devices) const;
   void add_gaps(DeviceBooks& books, RunDelta& into) const;
 
   MeterOptions options_;
@@ -142,6 +158,9 @@ class Meter {
   Gauges gauges_;
   RunPhases phases_;
   RankWatch ranks_;
+  PhaseQuantities phase_quantities_;
+  Nanoseconds cpu_told_until_ = 0;  // of phases
+  std::set<std::size_t> fares_;     // sources that tell quantities
   bool has_worked_on_gpu_ = false;
   std::uint64_t windows_ = 0;  // closed
   Instant start_;

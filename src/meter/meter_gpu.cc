@@ -111,6 +111,7 @@ void Meter::note_first_gpu_work(const std::map<std::string, Work>& gpus, RunDelt
   has_worked_on_gpu_ = true;
   if (*first <= start_.steady) return;
   phases_.note_startup(start_.steady, *first);
+  phase_quantities_.begin_work();
   for (DeviceBooks& books : books_) books.end_startup(*first, into);
 }
 

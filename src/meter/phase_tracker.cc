@@ -51,6 +51,7 @@ std::uint32_t PhaseTracker::path_within(std::uint32_t outer, std::string_view na
   }
   const auto number = static_cast<std::uint32_t>(paths_.size());
   paths_.push_back(outer == 0 ? std::string{name} : paths_[outer] + "/" + std::string{name});
+  outers_.push_back(outer);
   stats_.emplace_back();
   numbers_.emplace(std::pair{outer, std::string{name}}, number);
   return number;

@@ -41,6 +41,8 @@ class PhaseTracker {
   // Of [from, to], without a gap. `process`: its place in processes().
   [[nodiscard]] std::vector<Piece> pieces(std::size_t process, Nanoseconds from, Nanoseconds to) const;
   [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }  // the first is ""
+  // The path that it lies within; the first where that is none.
+  [[nodiscard]] std::uint32_t outer_of(std::uint32_t path) const { return outers_[path]; }
 
   // Each time that a main thread was in a phase, of phases that are not too many.
   [[nodiscard]] SpanBook& spans() { return spans_; }
@@ -93,6 +95,7 @@ class PhaseTracker {
   std::set<ProcessKey> living_;
   std::map<ProcessKey, Track> tracks_;
   std::vector<std::string> paths_ = {""};
+  std::vector<std::uint32_t> outers_ = {0};
   std::map<std::pair<std::uint32_t, std::string>, std::uint32_t, std::less<>> numbers_;  // by what it lies within
   std::vector<Stat> stats_ = {{}};
   SpanBook spans_;

@@ -64,26 +64,28 @@ std::vector<std::uint64_t> RunPhases::shares(const std::string& device, Nanoseco
   return shares;
 }
 
+void RunPhases::each_stretch(std::optional<std::size_t> process, Nanoseconds from, Nanoseconds to,
+                             const TakeStretch& take) const {
+  const auto pieces = process ? tracker_.pieces(*process, from, to) : std::vector{PhaseTracker::Piece{from, to, 0, 0}};
+  for (const PhaseTracker::Piece& piece : pieces) {
+    const bool is_open = piece.path == 0 && startup_ && startup_->from <= piece.begin;
+    const Nanoseconds border = is_open ? std::clamp(startup_->until, piece.begin, piece.end) : piece.begin;
+    if (border > piece.begin) take({kStartupPath, 0}, piece.begin, border);
+    if (piece.end > border) take({piece.path, piece.in}, border, piece.end);
+  }
+}
+
 RunPhases::Weights RunPhases::weights(std::optional<std::size_t> process, const EnergyCurve& curve, Nanoseconds from,
                                       Nanoseconds to) const {
-  const auto startup = static_cast<std::uint32_t>(tracker_.paths().size());
   std::map<Cell, std::pair<std::uint64_t, std::uint64_t>> sums;  // by energy and by time
   MicroJoules before = curve.at(from);
-  const auto add = [&](Cell cell, Nanoseconds begin, Nanoseconds end) {
-    if (end <= begin) return;
+  each_stretch(process, from, to, [&](Cell cell, Nanoseconds begin, Nanoseconds end) {
     const MicroJoules after = curve.at(end);
     auto& [energy, time] = sums[cell];
     energy += static_cast<std::uint64_t>(after - before);
     time += static_cast<std::uint64_t>(end - begin);
     before = after;
-  };
-  const auto pieces = process ? tracker_.pieces(*process, from, to) : std::vector{PhaseTracker::Piece{from, to, 0, 0}};
-  for (const PhaseTracker::Piece& piece : pieces) {
-    const bool is_open = piece.path == 0 && startup_ && startup_->from <= piece.begin;
-    const Nanoseconds border = is_open ? std::clamp(startup_->until, piece.begin, piece.end) : piece.begin;
-    add({startup, 0}, piece.begin, border);
-    add({piece.path, piece.in}, border, piece.end);
-  }
+  });
   Weights weights;
   for (const auto& [cell, sum] : sums) {
     weights.cells.push_back(cell);
@@ -107,8 +109,7 @@ void RunPhases::divide(const Weights& weights, Entry whole, std::vector<Entry>& 
       whole.energy += parts[i];
       if (is_charged) tracker_.spans().add(weights.cells[i].in, whole.device, parts[i]);
     }
-    const bool is_startup = path == tracker_.paths().size();
-    whole.phase = is_startup ? std::string{kStartup} : tracker_.paths()[path];
+    whole.phase = this->path(path);
     if (whole.energy != 0) into.push_back(whole);
   }
 }
@@ -179,6 +180,44 @@ void RunPhases::rebook_spans(const std::string& device, const std::vector<Entry>
       at->second = charged_within(anew, name) / old;
     return at->second;
   });
+}
+
+std::string RunPhases::path(std::uint32_t number) const {
+  return number == kStartupPath ? std::string{kStartup} : tracker_.paths()[number];
+}
+
+std::vector<RunPhases::Part> RunPhases::parts_from(const std::map<std::uint32_t, double>& sums) {
+  std::vector<Part> parts;
+  for (const auto& [path, share] : sums) parts.push_back({path, share});
+  return parts;
+}
+
+std::vector<RunPhases::Part> RunPhases::parts(const std::string& device, Nanoseconds from, Nanoseconds to) const {
+  const auto voices = shares(device, from, to);
+  const auto all = std::accumulate(voices.begin(), voices.end(), std::uint64_t{0});
+  std::map<std::uint32_t, double> sums;
+  for (std::size_t voice = 0; voice < voices.size(); ++voice) {
+    if (voices[voice] == 0) continue;
+    const double weight =
+        static_cast<double>(voices[voice]) / static_cast<double>(all) / static_cast<double>(to - from);
+    const auto process = tracker_.processes().empty() ? std::nullopt : std::optional{voice};
+    each_stretch(process, from, to, [&](Cell cell, Nanoseconds begin, Nanoseconds end) {
+      sums[cell.path] += weight * static_cast<double>(end - begin);
+    });
+  }
+  return parts_from(sums);
+}
+
+std::vector<RunPhases::Part> RunPhases::parts_of(const ProcessKey& process, Nanoseconds from, Nanoseconds to) const {
+  const auto& processes = tracker_.processes();
+  const auto known = std::ranges::find(processes, process);
+  if (known == processes.end()) return {{.path = 0, .share = 1}};
+  std::map<std::uint32_t, double> sums;
+  each_stretch(static_cast<std::size_t>(known - processes.begin()), from, to,
+               [&](Cell cell, Nanoseconds begin, Nanoseconds end) {
+                 sums[cell.path] += static_cast<double>(end - begin) / static_cast<double>(to - from);
+               });
+  return parts_from(sums);
 }
 
 std::vector<PhaseStat> RunPhases::stats(Nanoseconds now) const {

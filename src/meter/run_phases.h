@@ -39,10 +39,24 @@ class RunPhases {
   void rebook_spans(const std::string& device, const std::vector<Entry>& before, const std::vector<Entry>& anew);
   [[nodiscard]] std::vector<PhaseStat> stats(Nanoseconds now) const;
   [[nodiscard]] const std::vector<std::string>& notices() const { return tracker_.notices(); }
+
+  // Where a stretch of time was spent, by number of a path: parts of 1, over the processes by what each worked on a
+  // device ("": on processors), or of one process alone.
+  static constexpr std::uint32_t kStartupPath = UINT32_MAX;
+  struct Part {
+    std::uint32_t path = 0;
+    double share = 0;
+  };
+  [[nodiscard]] std::vector<Part> parts(const std::string& device, Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] std::vector<Part> parts_of(const ProcessKey& process, Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] std::string path(std::uint32_t number) const;
+  [[nodiscard]] std::uint32_t outer_of(std::uint32_t number) const {
+    return number == kStartupPath ? 0 : tracker_.outer_of(number);
+  }
   void forget_before(Nanoseconds time);
 
  private:
-  // Where a process stood: at a path (the one after the tracker's last is `startup`), in a span.
+  // Where a process stood: at a path, in a span.
   struct Cell {
     std::uint32_t path = 0;
     SpanBook::Number in = 0;
@@ -57,6 +71,11 @@ class RunPhases {
   [[nodiscard]] Weights weights(std::optional<std::size_t> process, const EnergyCurve& curve, Nanoseconds from,
                                 Nanoseconds to) const;
   void divide(const Weights& weights, Entry whole, std::vector<Entry>& into);
+  // Calls `take` with each stretch in which a process stood at one place; none: nobody speaks.
+  using TakeStretch = std::function<void(Cell cell, Nanoseconds begin, Nanoseconds end)>;
+  void each_stretch(std::optional<std::size_t> process, Nanoseconds from, Nanoseconds to,
+                    const TakeStretch& take) const;
+  static std::vector<Part> parts_from(const std::map<std::uint32_t, double>& sums);
 
   void note_charges(const ProcessKey& process, std::span<const Entry> entries);
 

@@ -109,10 +109,20 @@ void Sampler::sample_tick(Clock& clock) {
   side_->request(std::exchange(look_, SideReader::Look::once));
 }
 
+bool Sampler::is_due(Meter::Reads reads, std::size_t source, Nanoseconds now, Edge edge) {
+  if (reads != Meter::Reads::each_second) return reads != Meter::Reads::never;
+  const Nanoseconds now_second = now / kSecond;
+  const auto [at, is_first] = seconds_read_.try_emplace(source, now_second);
+  if (!is_first && at->second == now_second && edge != Edge::last) return false;
+  at->second = now_second;
+  return true;
+}
+
 void Sampler::sample_edge(Clock& clock, Meter& meter, Nanoseconds patience) {
   Nanoseconds before = clock.now().steady;
+  const Edge edge = patience > 0 ? Edge::last : Edge::usual;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (!beside_.contains(sources_[i]) && meter.reads(i) != Meter::Reads::never) call(clock, i, before);
+    if (!beside_.contains(sources_[i]) && is_due(meter.reads(i), i, before, edge)) call(clock, i, before);
   }
   if (side_) {
     take_from_beside();

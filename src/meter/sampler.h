@@ -77,11 +77,15 @@ class Sampler {
     std::size_t readings = 0;  // that it gave
   };
   void call(Clock& clock, std::size_t source, Nanoseconds& before);
+  // Of a source in the loop, at an edge; it counts as read then.
+  enum class Edge { usual, last };
+  bool is_due(Meter::Reads reads, std::size_t source, Nanoseconds now, Edge edge);
 
-  std::vector<std::size_t> ticking_;               // sources read at each tick
-  std::vector<Call> calls_;                        // since the last edge
-  std::vector<Reading> readings_;                  // of these calls, in their order
-  std::map<std::string, std::uint64_t> failures_;  // and how often each was seen
+  std::map<std::size_t, Nanoseconds> seconds_read_;  // by source that is read once a second: the second
+  std::vector<std::size_t> ticking_;                 // sources read at each tick
+  std::vector<Call> calls_;                          // since the last edge
+  std::vector<Reading> readings_;                    // of these calls, in their order
+  std::map<std::string, std::uint64_t> failures_;    // and how often each was seen
   std::vector<std::string> new_failures_;
 };
 

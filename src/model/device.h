@@ -125,6 +125,7 @@ struct QuantityChannel {
   Scale scale = {};                         // millionths of the unit in one raw unit
   std::optional<std::uint64_t> range = {};  // tally: the largest raw value before it begins again
   double fastest = 0;                       // tally: raw units a second that it cannot exceed; 0: not known
+  bool by_phase = false;                    // share, tally: is told of each of a run's phases, too
   std::optional<std::string> missing = {};  // why it is never read: "not supported"
 };
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "model/accounts.h"
 #include "model/device.h"
+#include "model/phase_quantity.h"
 
 namespace everywatt {
 
@@ -181,6 +182,7 @@ struct RunRecord {
   std::vector<Span> spans = {};
   std::vector<Gap> gaps = {};
   std::vector<RankRecord> ranks = {};
+  std::vector<PhaseQuantity> phase_quantities = {};
 };
 
 // What `ls` shows of a run. Sums are over counted devices.
@@ -229,7 +231,8 @@ struct RunDelta {
     std::vector<SeriesPoint> points = {};  // times ascend, also across deltas
   };
   std::vector<Points> series = {};
-  std::vector<RankRecord> ranks = {};  // replace the earlier ones
+  std::vector<RankRecord> ranks = {};                // replace the earlier ones
+  std::vector<PhaseQuantity> phase_quantities = {};  // likewise, row by row
 };
 
 }  // namespace everywatt

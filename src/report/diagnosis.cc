@@ -42,6 +42,9 @@ std::string group_of(std::string_view quantity) {
   if (quantity.starts_with("pcie_")) return "PCIe bytes";
   if (quantity.starts_with("nvlink_")) return "NVLink bytes";
   if (quantity.ends_with("_utilisation") || quantity.ends_with("_occupancy")) return "use of its parts";
+  if (quantity == "memory_read" || quantity == "memory_written" || quantity == "memory_traffic")
+    return "memory traffic";
+  if (quantity == "memory_bandwidth_peak") return "its memory's peak";
   return in_words(quantity);
 }
 

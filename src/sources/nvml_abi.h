@@ -256,6 +256,8 @@ constexpr std::uint64_t kReasonPowerBrake = 0x80;
            Return(Device, ProcessUtilization*, std::uint32_t*, std::uint64_t))                                         \
   FUNCTION(process_name, "nvmlSystemGetProcessName", Return(std::uint32_t, char*, std::uint32_t))                      \
   FUNCTION(clock, "nvmlDeviceGetClockInfo", Return(Device, Clock, std::uint32_t*))                                     \
+  FUNCTION(max_clock, "nvmlDeviceGetMaxClockInfo", Return(Device, Clock, std::uint32_t*))                              \
+  FUNCTION(memory_bus_width, "nvmlDeviceGetMemoryBusWidth", Return(Device, std::uint32_t*))                            \
   FUNCTION(clock_reasons, "nvmlDeviceGetCurrentClocksEventReasons", Return(Device, std::uint64_t*))                    \
   FUNCTION(temperature, "nvmlDeviceGetTemperature", Return(Device, std::uint32_t, std::uint32_t*))                     \
   FUNCTION(performance_state, "nvmlDeviceGetPerformanceState", Return(Device, std::int32_t*))                          \

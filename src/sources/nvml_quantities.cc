@@ -146,6 +146,9 @@ constexpr std::array<const char*, kMetrics.size()> kMetricNames = {
     "memory_bandwidth_utilisation", "fp64_utilisation", "fp32_utilisation", "fp16_utilisation",
 };
 
+// What tells arithmetic from memory traffic.
+bool is_told_by_phase(std::string_view metric) { return metric != "graphics_utilisation" && metric != "sm_occupancy"; }
+
 std::string in_words(Return status) {
   const bool has_not = status == Return::not_supported || status == Return::function_not_found ||
                        status == Return::invalid_argument || status == Return::argument_version_mismatch;
@@ -214,6 +217,7 @@ Quantities::Quantities(std::shared_ptr<Library> library, Device device, std::uin
   find_calls(device, inventory);
   find_fields(device, inventory);
   find_reasons(device, inventory);
+  find_peak(device, inventory);
   find_performance(device, inventory);
 }
 
@@ -259,12 +263,27 @@ void Quantities::find_reasons(Device device, Inventory& inventory) {
   }
 }
 
+// What the memory can move at most, by the width of its bus and its highest clock, at which two transfers are made (as
+// NVML states it of HBM and GDDR alike: 5120 bits at 2619 MHz are the 3.35 TB/s of an H100).
+void Quantities::find_peak(Device device, Inventory& inventory) {
+  constexpr const char *kName = "memory_bandwidth_peak", *kUnit = "bytes_per_second";
+  std::uint32_t bits = 0, mhz = 0;
+  Return status = call_if_there(library_->call.memory_bus_width, device, &bits);
+  if (status == Return::success) status = call_if_there(library_->call.max_clock, device, Clock::memory, &mhz);
+  if (status == Return::success && (bits == 0 || mhz == 0)) status = Return::not_supported;
+  if (status != Return::success) return leave_out(inventory, kName, kUnit, status);
+  peak_ = Reading{.channel = add(inventory, {.name = kName, .unit = kUnit, .scale = kWhole}),
+                  .raw = std::uint64_t{bits} / 8 * 2 * mhz * 1'000'000};
+}
+
 void Quantities::find_performance(Device device, Inventory& inventory) {
   Return status = Return::success;
   performance_ = PerformanceMonitor::open(library_, device, std::nullopt, status);
   for (const char* name : kMetricNames) {
     if (performance_) {
-      metrics_.push_back(add(inventory, {.kind = QuantityKind::share, .name = name, .scale = kMillionths}));
+      metrics_.push_back(
+          add(inventory,
+              {.kind = QuantityKind::share, .name = name, .scale = kMillionths, .by_phase = is_told_by_phase(name)}));
     } else {
       leave_out(inventory, name, "", status);
     }
@@ -303,6 +322,7 @@ void Quantities::sample(Device device, std::vector<Reading>& out) {
     if (channel.read(library_->call, device, value) == Return::success)
       out.push_back({.channel = channel.channel, .raw = value});
   }
+  if (peak_) out.push_back(*peak_);
   std::uint64_t mask = 0;
   if (!reasons_.empty() && library_->call.clock_reasons(device, &mask) == Return::success) {
     for (const ReasonChannel& channel : reasons_)

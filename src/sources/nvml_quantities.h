@@ -55,6 +55,7 @@ class Quantities {
   void find_fields(Device device, Inventory& inventory);
   void find_calls(Device device, Inventory& inventory);
   void find_reasons(Device device, Inventory& inventory);
+  void find_peak(Device device, Inventory& inventory);
   void find_performance(Device device, Inventory& inventory);
   void sample_performance(Device device, std::vector<Reading>& out);
 
@@ -63,6 +64,7 @@ class Quantities {
   std::vector<FieldChannel> gauges_;  // and counts that do not: with every tenth, as all that follows
   std::vector<CallChannel> calls_;
   std::vector<ReasonChannel> reasons_;
+  std::optional<Reading> peak_;  // of the memory's bandwidth: it never changes
   std::optional<PerformanceMonitor> performance_;
   std::vector<std::uint32_t> metrics_;  // channels of what it tells
   int until_round_ = 0;                 // readings

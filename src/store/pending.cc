@@ -24,6 +24,8 @@ void PendingRun::take(const RunDelta& delta) {
   }
   for (const PhaseStat& phase : delta.phases) phases[phase.path] = phase;
   if (!delta.ranks.empty()) ranks = delta.ranks;
+  for (const PhaseQuantity& quantity : delta.phase_quantities)
+    phase_quantities[{quantity.path, quantity.device, quantity.name}] = quantity;
   for (const Span& span : delta.spans) spans[span.number] = span;
   gaps.insert(gaps.end(), delta.gaps.begin(), delta.gaps.end());
 }

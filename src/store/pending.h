@@ -41,6 +41,7 @@ struct PendingRun {
   std::map<std::uint64_t, Span> spans;  // by number
   std::vector<Gap> gaps;
   std::vector<RankRecord> ranks;
+  std::map<std::tuple<std::string, std::string, std::string>, PhaseQuantity> phase_quantities;  // path, device, name
   std::map<SeriesKey, std::vector<SeriesPoint>> series;
 
   // All but the series.

@@ -201,6 +201,24 @@ Result<void> read_spans(Connection& db, std::int64_t run, RunRecord& record) {
   });
 }
 
+Result<void> read_phase_quantities(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query, db.query("SELECT p.text, d.text, n.text, sum, observed_ns, resolved_ns FROM phase_quantity AS q "
+                            "JOIN name AS p ON p.run = q.run AND p.number = q.phase "
+                            "JOIN name AS d ON d.run = q.run AND d.number = q.device "
+                            "JOIN name AS n ON n.run = q.run AND n.number = q.name "
+                            "WHERE q.run = ? ORDER BY p.text, d.text, n.text",
+                            run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    record.phase_quantities.push_back({.path = row.text(0),
+                                       .device = row.text(1),
+                                       .name = row.text(2),
+                                       .sum = row.maybe_real(3).value_or(0),
+                                       .observed = row.i64(4),
+                                       .resolved = row.i64(5)});
+    return {};
+  });
+}
+
 Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
                               "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
@@ -225,6 +243,7 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
     return {};
   }));
   CHECK(read_spans(db, run, record));
+  CHECK(read_phase_quantities(db, run, record));
   TRY(Query gaps, db.query("SELECT text, started_wall_ns, length_ns, reason FROM gap "
                            "JOIN name ON name.run = gap.run AND number = device WHERE gap.run = ? ORDER BY gap.rowid",
                            run));

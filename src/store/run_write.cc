@@ -65,6 +65,18 @@ Result<void> put_checks(Connection& db, NameNumbers& names, std::int64_t run, co
   return {};
 }
 
+// A row that says what it said is not written again.
+Result<void> put_phase_quantity(Connection& db, NameNumbers& names, std::int64_t run, const PhaseQuantity& quantity) {
+  TRY(const std::int64_t phase, names.number(db, run, quantity.path));
+  TRY(const std::int64_t device, names.number(db, run, quantity.device));
+  TRY(const std::int64_t name, names.number(db, run, quantity.name));
+  return db.run(
+      "INSERT INTO phase_quantity (run, phase, device, name, sum, observed_ns, resolved_ns) VALUES (?, ?, ?, ?, ?, ?, "
+      "?) ON CONFLICT DO UPDATE SET (sum, observed_ns, resolved_ns) = (excluded.sum, excluded.observed_ns, "
+      "excluded.resolved_ns) WHERE (sum, observed_ns) IS NOT (excluded.sum, excluded.observed_ns)",
+      run, phase, device, name, quantity.sum, quantity.observed, quantity.resolved);
+}
+
 // With the same values in the same places.
 struct RunStatements {
   std::string update, insert;
@@ -202,6 +214,7 @@ Result<void> put_run_parts(Connection& db, NameNumbers& names, Written& written,
                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                run, number, phase, std::int64_t{span.process}, span.begin, span.end, span.energy));
   }
+  for (const auto& [key, quantity] : pending.phase_quantities) CHECK(put_phase_quantity(db, names, run, quantity));
   for (const Gap& gap : pending.gaps) {
     TRY(const std::int64_t device, names.number(db, run, gap.device));
     CHECK(db.run("INSERT INTO gap (run, device, started_wall_ns, length_ns, reason) VALUES (?, ?, ?, ?, ?)", run,

@@ -207,7 +207,20 @@ CREATE TABLE span (
 ) WITHOUT ROWID;
 )";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
+constexpr const char* kVersion4 = R"(
+CREATE TABLE phase_quantity (
+  run INTEGER NOT NULL,
+  phase INTEGER NOT NULL,
+  device INTEGER NOT NULL,
+  name INTEGER NOT NULL,
+  sum REAL NOT NULL,
+  observed_ns INTEGER NOT NULL,
+  resolved_ns INTEGER NOT NULL,
+  PRIMARY KEY (run, phase, device, name)
+) WITHOUT ROWID;
+)";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 Result<void> refuse_foreign(Connection& db) {
   TRY(const auto id, db.number("PRAGMA application_id"));

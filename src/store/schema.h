@@ -43,6 +43,7 @@ inline constexpr std::array kRunTables = {
     RunTable{"entry", "device, phase, account, minute, energy_uj"},
     RunTable{"phase", "name, count, duration_ns"},
     RunTable{"span", "number, phase, process, begin_ns, end_ns, energy_uj"},
+    RunTable{"phase_quantity", "phase, device, name, sum, observed_ns, resolved_ns"},
     RunTable{"gap", "device, started_wall_ns, length_ns, reason"},
     RunTable{"chunk", "device, track, first_ns, last_ns, points, data"},
     RunTable{"tail", "number, data"},

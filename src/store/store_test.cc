@@ -302,6 +302,22 @@ TEST_P(AnyStore, AnImportIsAsNewAsTheMomentItWasMade) {
   EXPECT_EQ(must(store->find("last")), "next");
 }
 
+TEST_P(AnyStore, WhatDevicesDidInAPhaseIsReplacedRowByRow) {
+  const auto store = open();
+  PhaseQuantity tensor{
+      .path = "epoch", .device = "gpu:0", .name = "tensor_utilisation", .sum = 0.1, .observed = kSecond, .resolved = 7};
+  const PhaseQuantity cpu{.path = "", .device = "", .name = "cpu", .sum = 12.5, .observed = 9 * kSecond, .resolved = 3};
+  must(store->put_run(run_named("r1")));
+  must(store->append("r1", {.phase_quantities = {cpu, tensor}}));
+  must(store->commit());
+  EXPECT_THAT(must(store->read("r1")).phase_quantities, ElementsAre(cpu, tensor));
+  tensor.sum = 0.3;
+  tensor.observed = 2 * kSecond;
+  must(store->append("r1", {.phase_quantities = {tensor}}));
+  must(store->commit());
+  EXPECT_THAT(must(open()->read("r1")).phase_quantities, ElementsAre(cpu, tensor));
+}
+
 TEST_P(AnyStore, ListsNewestFirstByProjectUpToALimit) {
   const auto store = open();
   for (int i = 0; i < 6; ++i) {

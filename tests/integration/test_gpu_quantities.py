@@ -127,7 +127,7 @@ def test_the_ledger_gives_back_what_the_bill_said(on_lab, everywatt):
 def test_a_ledger_of_the_first_version_goes_on(on_lab, everywatt):
     first = on_lab(HOPPER, "sleep", "1.2").bill["id"]
     with sqlite3.connect(everywatt.database) as connection:
-        connection.executescript("DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; DROP TABLE rank; DROP TABLE span; PRAGMA user_version = 1")
+        connection.executescript("DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; DROP TABLE rank; DROP TABLE span; DROP TABLE phase_quantity; PRAGMA user_version = 1")
     connection.close()
     old, = [device for device in everywatt.show(first)["energy"]["devices"] if device["kind"] == "gpu"]
     assert old["quantities"] == {} and old["measured_joules"] > 0
@@ -151,7 +151,7 @@ def test_doctor_says_what_each_gpu_tells(everywatt, tmp_path):
     def doctor(*flags):
         return subprocess.run([str(LAB), str(scenario), "--", str(BINARY), "doctor", *flags], env=everywatt.environment(),
                               capture_output=True, text=True, timeout=60, check=True).stdout
-    assert "also tells clocks, temperatures, memory used, power limit, what holds them back, PCIe bytes, NVLink bytes; " \
+    assert "also tells clocks, temperatures, memory used, power limit, what holds them back, PCIe bytes, NVLink bytes, its memory's peak; " \
            "without use of its parts (no permission)" in " ".join(doctor().split())
     gpu, = [device for device in json.loads(doctor("--json"))["devices"] if device["kind"] == "gpu"]
     assert "pcie_sent_bytes" in gpu["quantities"] and gpu["quantity_reasons"]["sm_occupancy"] == "no permission"

@@ -214,6 +214,13 @@ LAB_EXPORT Return nvmlDeviceGetClockInfo(Device device, nvml::Clock clock, std::
 LAB_EXPORT Return nvmlDeviceGetMaxClockInfo(Device device, nvml::Clock clock, std::uint32_t* mhz) {
   return clock_of(device, "nvmlDeviceGetMaxClockInfo", clock, mhz, true);
 }
+LAB_EXPORT Return nvmlDeviceGetMemoryBusWidth(Device device, std::uint32_t* bits) {
+  return on_gpu(device, "nvmlDeviceGetMemoryBusWidth", [&](Subject& subject) {
+    if (!bits) return Return::invalid_argument;
+    *bits = subject.spec.memory_bus_bits;
+    return Return::success;
+  });
+}
 LAB_EXPORT Return nvmlDeviceGetCurrentClocksEventReasons(Device device, std::uint64_t* reasons) {
   return reasons_of(device, "nvmlDeviceGetCurrentClocksEventReasons", reasons);
 }

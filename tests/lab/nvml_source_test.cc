@@ -133,6 +133,17 @@ TEST_F(NvmlSource, OnBlackwellNvlinkIsCountedInBytes) {
   EXPECT_EQ(quantity("nvlink_sent").scale.numerator, 1'000'000u);
 }
 
+TEST_F(NvmlSource, TheMemorysPeakIsTheWidthOfItsBusAtItsHighestClock) {
+  open("[[gpu]]\nname = \"NVIDIA H100 80GB HBM3\"\nwatts = 300\n");
+  const auto values = read(5 * kSecond, 1);
+  EXPECT_EQ(values.at("memory_bandwidth_peak"), 5120ull / 8 * 2 * 2619 * 1'000'000);
+  EXPECT_EQ(quantity("memory_bandwidth_peak").unit, "bytes_per_second");
+  open(
+      "[[gpu]]\nname = \"NVIDIA H100 80GB HBM3\"\nwatts = 300\n[[defect]]\nkind = \"answers\"\nstatus = "
+      "\"not_supported\"\ncalls = [\"nvmlDeviceGetMemoryBusWidth\"]\n");
+  EXPECT_EQ(quantity("memory_bandwidth_peak").missing, "not supported");
+}
+
 TEST_F(NvmlSource, ComparesPerformanceCountersOfTheLastTwoRounds) {
   open(kHopper);
   EXPECT_FALSE(read(kSecond, 10).contains("sm_utilisation"));

@@ -77,6 +77,7 @@ struct Gpu {
   nvml::Architecture architecture = nvml::Architecture::hopper;
   std::array<int, 2> compute_capability = {9, 0};
   std::uint64_t memory_mib = 81559;
+  std::uint32_t memory_bus_bits = 5120;
   Power limit = 700 * watt;
   Power least_limit = 200 * watt;
   Meters meters = {};                 // of the GPU; the power is that without a context

@@ -181,6 +181,7 @@ void parse_identity(Table& table, Gpu& gpu, std::size_t index) {
   if (capability.size() == 2)
     gpu.compute_capability = {static_cast<int>(capability[0]), static_cast<int>(capability[1])};
   gpu.memory_mib = table.whole("memory_mib", gpu.memory_mib);
+  gpu.memory_bus_bits = static_cast<std::uint32_t>(table.whole("memory_bus_bits", gpu.memory_bus_bits));
   gpu.limit = table.watts("limit_watts", gpu.limit);
   gpu.least_limit = table.watts("least_limit_watts", gpu.least_limit);
 }

@@ -16,27 +16,28 @@ struct Board {
   double least_limit_watts;
   std::uint32_t graphics_mhz;
   std::uint32_t memory_mhz;
+  std::uint32_t memory_bits;
   int idle_pstate;  // as nvidia-smi shows it: accelerators for data centres mostly stay at P0
 };
 
 // From the makers' datasheets; the first whose name fits.
 constexpr Board kBoards[] = {
-    {"GH200", Architecture::hopper, {9, 0}, 97871, 900, 200, 1980, 2619, 0},
-    {"H200", Architecture::hopper, {9, 0}, 143771, 700, 200, 1980, 3201, 0},
-    {"H100 PCIe", Architecture::hopper, {9, 0}, 81559, 350, 200, 1755, 1593, 0},
-    {"H100", Architecture::hopper, {9, 0}, 81559, 700, 200, 1980, 2619, 0},
-    {"B200", Architecture::blackwell, {10, 0}, 183359, 1000, 200, 1965, 3996, 0},
-    {"A100-SXM4-80GB", Architecture::ampere, {8, 0}, 81920, 400, 100, 1410, 1593, 0},
-    {"A100", Architecture::ampere, {8, 0}, 40960, 400, 100, 1410, 1215, 0},
-    {"A10G", Architecture::ampere, {8, 6}, 23028, 300, 100, 1710, 6251, 8},
-    {"RTX 3090", Architecture::ampere, {8, 6}, 24576, 350, 100, 1695, 9751, 8},
-    {"RTX 4090", Architecture::ada, {8, 9}, 24564, 450, 10, 2520, 10501, 8},
-    {"L4", Architecture::ada, {8, 9}, 23034, 72, 40, 2040, 6251, 8},
-    {"V100", Architecture::volta, {7, 0}, 16384, 300, 150, 1530, 877, 0},
-    {"T4", Architecture::turing, {7, 5}, 15360, 70, 60, 1590, 5001, 8},
-    {"P100", Architecture::pascal, {6, 0}, 16384, 250, 125, 1328, 715, 0},
-    {"K40", Architecture::kepler, {3, 5}, 11520, 235, 180, 745, 3004, 8},
-    {"K80", Architecture::kepler, {3, 7}, 11520, 149, 100, 562, 2505, 8},
+    {"GH200", Architecture::hopper, {9, 0}, 97871, 900, 200, 1980, 2619, 6144, 0},
+    {"H200", Architecture::hopper, {9, 0}, 143771, 700, 200, 1980, 3201, 6144, 0},
+    {"H100 PCIe", Architecture::hopper, {9, 0}, 81559, 350, 200, 1755, 1593, 5120, 0},
+    {"H100", Architecture::hopper, {9, 0}, 81559, 700, 200, 1980, 2619, 5120, 0},
+    {"B200", Architecture::blackwell, {10, 0}, 183359, 1000, 200, 1965, 3996, 8192, 0},
+    {"A100-SXM4-80GB", Architecture::ampere, {8, 0}, 81920, 400, 100, 1410, 1593, 5120, 0},
+    {"A100", Architecture::ampere, {8, 0}, 40960, 400, 100, 1410, 1215, 5120, 0},
+    {"A10G", Architecture::ampere, {8, 6}, 23028, 300, 100, 1710, 6251, 384, 8},
+    {"RTX 3090", Architecture::ampere, {8, 6}, 24576, 350, 100, 1695, 9751, 384, 8},
+    {"RTX 4090", Architecture::ada, {8, 9}, 24564, 450, 10, 2520, 10501, 384, 8},
+    {"L4", Architecture::ada, {8, 9}, 23034, 72, 40, 2040, 6251, 192, 8},
+    {"V100", Architecture::volta, {7, 0}, 16384, 300, 150, 1530, 877, 4096, 0},
+    {"T4", Architecture::turing, {7, 5}, 15360, 70, 60, 1590, 5001, 256, 8},
+    {"P100", Architecture::pascal, {6, 0}, 16384, 250, 125, 1328, 715, 4096, 0},
+    {"K40", Architecture::kepler, {3, 5}, 11520, 235, 180, 745, 3004, 384, 8},
+    {"K80", Architecture::kepler, {3, 7}, 11520, 149, 100, 562, 2505, 384, 8},
 };
 
 Sensor averaged(int window_ms, int period_ms) {
@@ -62,6 +63,7 @@ void set_usual_board(Gpu& gpu) {
   gpu.architecture = board->architecture;
   gpu.compute_capability = board->compute_capability;
   gpu.memory_mib = board->memory_mib;
+  gpu.memory_bus_bits = board->memory_bits;
   gpu.limit = board->limit_watts * watt;
   gpu.least_limit = board->least_limit_watts * watt;
   gpu.busy_clocks = {board->graphics_mhz, board->graphics_mhz, board->memory_mhz};

@@ -1,0 +1,56 @@
+#include "meter/phase_quantities.h"
+
+#include <cmath>
+
+namespace everywatt {
+
+void PhaseQuantities::add(const Look& look, const RunPhases& phases) {
+  add(look, phases.parts(look.device, look.from, look.to), phases);
+}
+
+void PhaseQuantities::add(const Look& look, const ProcessKey& process, const RunPhases& phases) {
+  add(look, phases.parts_of(process, look.from, look.to), phases);
+}
+
+void PhaseQuantities::add(const Look& look, const std::vector<RunPhases::Part>& parts, const RunPhases& phases) {
+  std::map<std::uint32_t, double> within;  // a phase is what lies within it, too
+  for (const RunPhases::Part& part : parts) {
+    std::uint32_t path = part.path;
+    within[path] += part.share;
+    while (path != 0 && (path = phases.outer_of(path)) != 0) within[path] += part.share;
+  }
+  ByPath& sums = sums_[{look.device, look.name}];
+  const auto length = static_cast<double>(look.to - look.from);
+  for (const auto& [path, share] : within) {
+    Sum& sum = sums[path];
+    sum.amount += look.amount * share;
+    sum.observed += length * share;
+    sum.resolved += length * share * share;
+  }
+}
+
+void PhaseQuantities::begin_work() {
+  for (auto& [key, sums] : sums_) {
+    const auto outside = sums.find(0);
+    if (outside == sums.end()) continue;
+    sums[RunPhases::kStartupPath] = outside->second;
+    outside->second = {};  // what was told of it is taken back
+  }
+}
+
+std::vector<PhaseQuantity> PhaseQuantities::records(const RunPhases& phases) const {
+  std::vector<PhaseQuantity> records;
+  for (const auto& [key, sums] : sums_) {
+    for (const auto& [path, sum] : sums) {
+      records.push_back({.path = phases.path(path),
+                         .device = key.first,
+                         .name = key.second,
+                         .sum = sum.amount,
+                         .observed = std::llround(sum.observed),
+                         .resolved = std::llround(sum.resolved)});
+    }
+  }
+  return records;
+}
+
+}  // namespace everywatt

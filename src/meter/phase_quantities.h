@@ -1,0 +1,46 @@
+// What devices did in each phase of a run, and what the run's processes worked there: each look of a sensor is divided
+// over the phases by the time that each of them filled of it. A sensor that is read once a second says the same of all
+// phases of one second; how much of it is a phase's own is kept beside (PhaseQuantity::resolved).
+#pragma once
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "meter/run_phases.h"
+#include "model/phase_quantity.h"
+
+namespace everywatt {
+
+class PhaseQuantities {
+ public:
+  struct Look {
+    std::string device;  // "": the run's own processes
+    std::string name;
+    Nanoseconds from = 0;
+    Nanoseconds to = 0;  // after `from`
+    double amount = 0;   // as PhaseQuantity::sum
+  };
+  void add(const Look& look, const RunPhases& phases);
+  // The same where one process alone is meant.
+  void add(const Look& look, const ProcessKey& process, const RunPhases& phases);
+  // What was told so far outside any phase was `startup`.
+  void begin_work();
+
+  [[nodiscard]] std::vector<PhaseQuantity> records(const RunPhases& phases) const;
+
+ private:
+  struct Sum {
+    double amount = 0;
+    double observed = 0;  // ns
+    double resolved = 0;
+  };
+  using ByPath = std::map<std::uint32_t, Sum>;
+  void add(const Look& look, const std::vector<RunPhases::Part>& parts, const RunPhases& phases);
+
+  std::map<std::pair<std::string, std::string>, ByPath> sums_;  // by device and name
+};
+
+}  // namespace everywatt

@@ -103,7 +103,8 @@ EVERYWATT_API everywatt_span everywatt_phase_begin_text(const char* name);
 EVERYWATT_API void everywatt_phase_end(everywatt_span phase);
 
 /* This thread waits for others from here to the end (a barrier, an all-reduce,
- * data that is not there yet). What is drawn meanwhile is drawn for nothing. */
+ * data that is not there yet). What is drawn meanwhile is drawn for nothing. A
+ * name with a word such as data, batch, load or read is a wait for input. */
 EVERYWATT_API everywatt_span everywatt_wait_begin(everywatt_name what);
 EVERYWATT_API everywatt_span everywatt_wait_begin_text(const char* what);
 EVERYWATT_API void everywatt_wait_end(everywatt_span wait);
@@ -119,7 +120,10 @@ EVERYWATT_API void everywatt_metric(everywatt_name name, double value, int64_t s
 EVERYWATT_API void everywatt_metric_text(const char* name, double value, int64_t step);
 
 /* A fact about the run, text = text; the last one said of a key holds. Of the
- * value (UTF-8) the first 1,024 bytes count. */
+ * value (UTF-8) the first 1,024 bytes count. The key "input_workers" is no
+ * fact: its value, numbers of processes with blanks between them, says which
+ * descendants of this process prepare its input; while they live their CPU time
+ * counts as input work of the phases that this process is in. */
 EVERYWATT_API void everywatt_tag(const char* key, const char* value);
 
 /* So many more were done since the last call: amounts add up. */

@@ -19,8 +19,9 @@ Where nobody starts the program so, ``with everywatt.run() as bill:`` measures a
 everywatt.transformers, everywatt.lightning, everywatt.keras, everywatt.jax, everywatt.wandb, ``%load_ext everywatt.notebook``.
 """
 from ._bill import Bill
-from ._marks import close, count, dropped, measure, metric, open, phase, state, step, tag, waiting
+from ._marks import close, count, dropped, input_workers, measure, metric, open, phase, state, step, tag, waiting
 from ._run import run
 
-__all__ = ["Bill", "close", "count", "dropped", "measure", "metric", "open", "phase", "run", "state", "step", "tag", "waiting"]
+__all__ = ["Bill", "close", "count", "dropped", "input_workers", "measure", "metric", "open", "phase", "run", "state", "step", "tag",
+           "waiting"]
 __version__ = "0.1.0"

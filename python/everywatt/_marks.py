@@ -1,7 +1,7 @@
 """What a job says of itself; see the package's own text."""
 import functools
 import inspect
-from typing import Any, Callable, Dict, Optional, Set, TypeVar, Union, overload
+from typing import Any, Callable, Dict, Iterable, Optional, Set, TypeVar, Union, overload
 
 from ._library import load, log
 
@@ -55,7 +55,10 @@ class phase:  # noqa: N801: used like a function
 
 
 class waiting:  # noqa: N801
-    """``with everywatt.waiting("allreduce"):`` says that this thread waits for others, or for data, and for what."""
+    """``with everywatt.waiting("allreduce"):`` says that this thread waits for others, or for data, and for what.
+
+    A name with a word such as data, batch, load or read is a wait for input (docs/guide/bottlenecks.md has them all).
+    """
 
     __slots__ = ("_name", "_span")
 
@@ -121,6 +124,15 @@ def metric(name: str, value: float, step: Optional[int] = None) -> None:
 def tag(key: str, value: object) -> None:
     """A fact about the run as text, of which the first 1,024 bytes count; the last one said of a key holds."""
     _library.tag(_bytes(key), _bytes(value))
+
+
+def input_workers(pids: Iterable[int]) -> None:
+    """These descendants of this process prepare its input; said anew, in place of those named before.
+
+    While they live their CPU time counts as input work of the phases that this process is in. Workers of PyTorch's DataLoader are
+    named by everywatt.torch.watch and the callbacks for Trainer and Lightning. Numbers beyond 1,024 bytes of text are left out.
+    """
+    _library.tag(b"input_workers", " ".join(str(int(pid)) for pid in pids).encode())
 
 
 def count(what: str, amount: float, precision: str = "fp32") -> None:

@@ -6,6 +6,7 @@ precision in which it runs, and what the trainer logs. Validation, tests and pre
 from typing import Any, Optional
 
 from . import _marks
+from ._loaders import loaders
 from ._precision import Precision, batch_of
 from ._stages import Stages
 
@@ -21,6 +22,17 @@ class EverywattCallback(Callback):  # type: ignore[misc]
         self._precision: Optional[Precision] = None
         self._outer: Optional[_marks.phase] = None
         self._steps = 0
+        self._watches_loaders = False
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if not self._watches_loaders:
+            loaders.begin()
+        self._watches_loaders = True
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if self._watches_loaders:
+            loaders.end()
+        self._watches_loaders = False
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._precision = Precision(pl_module)
@@ -81,6 +93,7 @@ class EverywattCallback(Callback):  # type: ignore[misc]
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         self._end_outer()
+        self.teardown(trainer, pl_module, "exception")
 
     def _begin_inner(self, trainer: Any, name: str) -> None:
         self._stages.begin("sanity_check" if trainer.sanity_checking else name)

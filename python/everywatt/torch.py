@@ -1,7 +1,7 @@
 """PyTorch: ``everywatt.torch.watch(model, optimizer, loader)`` marks a training loop that stays as it is.
 
     watch = everywatt.torch.watch(model, optimizer, loader)
-    for batch in loader:                # wait:data, samples
+    for batch in loader:                # wait:data, samples; CPU time of its workers is input work
         loss = model(batch).sum()       # forward (inference where no gradients are kept)
         loss.backward()                 # backward, in it wait:gradients under DistributedDataParallel
         optimizer.step()                # optimizer, and a step
@@ -19,6 +19,7 @@ import torch
 
 from ._device_time import DeviceTime
 from ._flops import METHOD, Counter, flops
+from ._loaders import loaders
 from ._marks import count, step, tag, waiting
 from ._precision import Precision, batch_of
 from ._stages import Stages
@@ -42,6 +43,8 @@ class Watch:
         self._counter = Counter() if counts_flops else None
         self._undo: List[Callable[[], None]] = [self._precision.close]
         self._wait: Optional[waiting] = None
+        loaders.begin()
+        self._undo.append(loaders.end)
         self._watch_forward(model)
         self._watch_backward()
         self._watch_gradients(model)

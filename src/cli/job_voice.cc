@@ -67,6 +67,7 @@ Result<JobVoice> JobVoice::open_at(const std::filesystem::path& path) {
 
 void JobVoice::hear(Nanoseconds now, Meter& meter, Run& run) {
   conclude(server_.accept_and_drain(now, [&](const Mark& mark) { take(mark, meter, run); }), meter, run);
+  input_workers_.look(now, meter);
 }
 
 void JobVoice::finish(Nanoseconds now, Meter& meter, Run& run) {
@@ -76,23 +77,32 @@ void JobVoice::finish(Nanoseconds now, Meter& meter, Run& run) {
 void JobVoice::take(const Mark& mark, Meter& meter, Run& run) {
   meter.phases().take(mark);
   meter.ranks().take(mark);
-  std::visit(
-      Overloaded{[&](const ProcessBegin&) {
-                   ++speakers_;
-                   if (const auto rank = rank_of(mark.lane.process.pid))
-                     meter.ranks().set_rank(mark.lane.process, *rank);
-                 },
-                 [&](const ProcessEnd&) { --speakers_; }, [&](const StepMark&) { take_step(mark.lane.process, run); },
-                 [&](const MetricMark& metric) { take_metric(metric, run); },
-                 [&](const TagMark& tag) { set(run.tags, tag.key, tag.value, "tags", run); },
-                 [&](const CountMark& count) {
-                   run.work[std::string{name_of(count.unit)}] += static_cast<double>(count.amount);
-                 },
-                 [&](const FlopsMark& flops) {
-                   run.work["flops_" + std::string{name_of(flops.precision)}] += flops.amount / flop;
-                 },
-                 [](const auto&) {}},
-      mark.what);
+  std::visit(Overloaded{[&](const ProcessBegin&) {
+                          ++speakers_;
+                          if (const auto rank = rank_of(mark.lane.process.pid))
+                            meter.ranks().set_rank(mark.lane.process, *rank);
+                        },
+                        [&](const ProcessEnd&) {
+                          --speakers_;
+                          input_workers_.forget(mark.lane.process);
+                        },
+                        [&](const StepMark&) { take_step(mark.lane.process, run); },
+                        [&](const MetricMark& metric) { take_metric(metric, run); },
+                        [&](const TagMark& tag) { take_tag(mark, tag, run); },
+                        [&](const CountMark& count) {
+                          run.work[std::string{name_of(count.unit)}] += static_cast<double>(count.amount);
+                        },
+                        [&](const FlopsMark& flops) {
+                          run.work["flops_" + std::string{name_of(flops.precision)}] += flops.amount / flop;
+                        },
+                        [](const auto&) {}},
+             mark.what);
+}
+
+// Numbers of processes say nothing once the run has ended: they are no fact of it.
+void JobVoice::take_tag(const Mark& mark, const TagMark& tag, Run& run) {
+  if (tag.key == InputWorkers::kTag) return input_workers_.take(mark.lane.process, mark.time, tag.value);
+  set(run.tags, tag.key, tag.value, "tags", run);
 }
 
 // The ranks of one job step together: its steps are those of the one that has made most.

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/input_workers.h"
 #include "marks/mark_server.h"
 #include "meter/meter.h"
 #include "model/run.h"
@@ -33,6 +34,7 @@ class JobVoice {
  private:
   explicit JobVoice(marks::MarkServer server) : server_{std::move(server)} {}
   void take(const Mark& mark, Meter& meter, Run& run);
+  void take_tag(const Mark& mark, const TagMark& tag, Run& run);
   void take_metric(const MetricMark& metric, Run& run);
   void take_step(const ProcessKey& process, Run& run);
   void conclude(const std::vector<std::string>& lines, Meter& meter, Run& run);
@@ -40,6 +42,7 @@ class JobVoice {
   marks::MarkServer server_;
   std::size_t speakers_ = 0;
   std::map<ProcessKey, std::uint64_t> steps_;
+  InputWorkers input_workers_;
 };
 
 }  // namespace everywatt

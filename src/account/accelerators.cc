@@ -107,7 +107,10 @@ void take(Accelerator& into, const Row& row) {
   if (row.device != into.name || !row.value) return;
   constexpr std::string_view kPower = "power_";
   if (row.quantity == "memory") into.memory = *row.value * gigabyte;
-  if (row.quantity == "bandwidth") into.bandwidth = (*row.value * gigabyte) / second;
+  if (row.quantity == "bandwidth") {
+    into.bandwidth = (*row.value * gigabyte) / second;
+    into.bandwidth_provenance = row.provenance;
+  }
   if (row.quantity == "devices_per_package") into.devices_per_package = static_cast<unsigned>(*row.value);
   if (!row.quantity.starts_with(kPower)) return;
   std::string term;

@@ -42,6 +42,7 @@ struct Accelerator {
   std::string_view name;  // "H100 SXM5"
   std::optional<DataSize> memory = {};
   std::optional<Bandwidth> bandwidth = {};
+  Provenance bandwidth_provenance = {};
   std::optional<RatedPower> power = {};
   unsigned devices_per_package = 1;  // MI250X: two, each a device of its own
 };

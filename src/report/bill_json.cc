@@ -6,6 +6,7 @@
 
 #include "analysis/forecast.h"
 #include "analysis/stragglers.h"
+#include "report/bottleneck_json.h"
 #include "report/format.h"
 
 namespace everywatt {
@@ -118,13 +119,16 @@ Json spread_json(const PhaseBill& phase, const Bill& bill) {
 
 Json phases_json(const Bill& bill) {
   Json out = Json::array();
-  for (const PhaseBill& phase : bill.phases) {
+  const auto bottlenecks = phase_bottlenecks(bill);
+  for (std::size_t i = 0; i < bill.phases.size(); ++i) {
+    const PhaseBill& phase = bill.phases[i];
     out.push_back({{"path", phase.path},
                    {"count", phase.count},
                    {"duration_seconds", seconds(phase.duration)},
                    {"energy_joules", joules(phase.energy)},
                    {"self_joules", joules(phase.self)},
-                   {"spread", spread_json(phase, bill)}});
+                   {"spread", spread_json(phase, bill)},
+                   {"bottleneck", bottleneck_json(bottlenecks[i])}});
   }
   return out;
 }
@@ -269,6 +273,7 @@ Json whole_bill(const Bill& bill) {
           {"work", work_json(bill)},
           {"process", process_json(run.usage)},
           {"phases", phases_json(bill)},
+          {"bottleneck", bottleneck_json(run_bottleneck(bill))},
           {"ranks", ranks_json(bill)},
           {"stragglers", stragglers_json(bill)},
           {"forecast", forecast_json(bill)},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/stragglers.h"
+#include "report/bottleneck_text.h"
 #include "report/forecast_text.h"
 #include "report/format.h"
 #include "report/paragraph.h"
@@ -327,7 +328,7 @@ std::string kept_text(const std::string& place, const std::string& run, const St
 std::string bill_text(const Bill& bill, const Style& style) {
   return title(bill, style) + charge(bill, style) + to_come(bill) + work(bill) + late_ranks(bill) + provenance(bill) +
          checks(bill) + boundary(bill) + facility(bill) + nesting(bill) + device_table(bill, style) +
-         phase_table(bill, style) + gaps(bill, style) + clocks(bill) + advice(bill);
+         phase_table(bill, style) + bottleneck_lines(bill) + gaps(bill, style) + clocks(bill) + advice(bill);
 }
 
 std::string ranks_text(const Bill& bill, const Style& style) {

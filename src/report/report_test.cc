@@ -29,6 +29,34 @@ Bill small_bill() {
   return bill_of(std::move(record));
 }
 
+// A GPU that decodes from memory, then waits for data.
+Bill starved_bill() {
+  Bill bill = small_bill();
+  DeviceBill gpu{.record = {.device = {.id = "gpu:GPU-1", .kind = DeviceKind::gpu, .model = "NVIDIA H100 80GB HBM3"},
+                            .method = Method::counter,
+                            .measured = 1000,
+                            .busy_time = kSecond},
+                 .energy = {.measured = 1000, .total = 1000}};
+  gpu.record.quantities = {{.name = "memory_bandwidth_utilisation", .mean = 0.5}};
+  bill.devices.push_back(gpu);
+  bill.phases = {{.path = "", .count = 1},
+                 {.path = "decode", .count = 1, .duration = 5 * kSecond},
+                 {.path = "train", .count = 1, .duration = 5 * kSecond},
+                 {.path = "train/wait:data", .count = 9, .duration = 1900 * kMillisecond}};
+  const auto add = [&](const char* device, const char* path, const char* name, double sum) {
+    bill.phase_quantities.push_back(
+        {.path = path, .device = device, .name = name, .sum = sum, .observed = 5 * kSecond, .resolved = 5 * kSecond});
+  };
+  for (const char* path : {"decode", "train"}) {
+    add("gpu:GPU-1", path, kGpuWork, 4.5);
+    add("gpu:GPU-1", path, "memory_bandwidth_utilisation", 0.82 * 5);
+    add("gpu:GPU-1", path, "tensor_utilisation", 0.11 * 5);
+  }
+  add("", "train", kInputWorkers, 4 * 5.0);
+  add("", "train", kInputCpuTime, 0.95 * 4 * 5);
+  return bill;
+}
+
 std::size_t widest_line(const std::string& text) {
   std::size_t widest = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -184,6 +212,36 @@ TEST(BillJson, BytesThatAreNoTextDoNotBreakIt) {
 TEST(Paragraph, BreaksAtBlanksAndIndentsAlike) {
   EXPECT_EQ(paragraph(10, "note", "short"), "  note    short\n");
   EXPECT_EQ(paragraph(10, "a long label", "x"), "  a long label\n          x\n");
+}
+
+TEST(Bottlenecks, TheBillSaysWhatEachPhaseIsBoundByAndWhy) {
+  const std::string text = bill_text(starved_bill(), Style{Paint::plain});
+  EXPECT_NE(text.find("bound       decode: memory-bound: DRAM 82 % of 3.35 TB/s, tensor cores 11 %"), text.npos)
+      << text;
+  EXPECT_NE(text.find("train: input-bound: 38 % of the time waits for data, loader"), text.npos) << text;
+  EXPECT_LE(widest_line(text), kPageWidth);
+}
+
+TEST(Bottlenecks, WhereNothingIsKnownTheBillSaysNothing) {
+  EXPECT_EQ(bill_text(small_bill(), Style{Paint::plain}).find("bound "), std::string::npos);
+}
+
+TEST(Bottlenecks, TheJsonHasSharesFiguresAndReasons) {
+  const auto json = nlohmann::json::parse(bill_json(starved_bill()));
+  const auto& train = json.at("phases").at(2).at("bottleneck");
+  EXPECT_EQ(train.at("verdict"), "input-bound");
+  EXPECT_DOUBLE_EQ(train.at("shares").at("input_wait"), 0.38);
+  EXPECT_DOUBLE_EQ(train.at("input").at("workers"), 4);
+  EXPECT_DOUBLE_EQ(train.at("input").at("workers_busy"), 0.95);
+  const auto& decode = json.at("phases").at(1).at("bottleneck");
+  EXPECT_NEAR(decode.at("gpus").at(0).at("memory_bytes_per_second").get<double>(), 0.82 * 3.35e12, 1e10);
+  EXPECT_TRUE(decode.at("reason").is_null());
+  EXPECT_TRUE(decode.at("memory").at("bytes_per_second").is_null());
+  EXPECT_NE(decode.at("memory").at("reason"), "");
+  const auto& outside = json.at("phases").at(0).at("bottleneck");
+  EXPECT_EQ(outside.at("verdict"), "unknown");
+  EXPECT_TRUE(outside.at("evidence").is_null() && outside.at("shares").at("busy").is_null());
+  EXPECT_NE(outside.at("reason"), "");
 }
 
 }  // namespace

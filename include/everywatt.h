@@ -129,9 +129,15 @@ EVERYWATT_API void everywatt_tag(const char* key, const char* value);
 /* So many more were done since the last call: amounts add up. */
 EVERYWATT_API void everywatt_count(everywatt_unit unit, uint64_t amount);
 
-/* So many more floating-point operations (a multiply-add is two) were done in
- * that precision. An amount below 0 or not finite is dropped. */
+/* So many more floating-point operations (a multiply-add is two) of the task
+ * were done in that precision: model FLOPs, from which MFU follows. An amount
+ * below 0 or not finite is dropped. */
 EVERYWATT_API void everywatt_flops(everywatt_precision precision, double amount);
+/* So many were done a second time to save memory (activation checkpointing,
+ * recomputed attention). Hardware FLOPs, from which HFU follows, are both
+ * together; 0 says that nothing was recomputed. A job that never says so has
+ * no hardware FLOPs on its bill: they are not known. */
+EVERYWATT_API void everywatt_recomputed_flops(everywatt_precision precision, double amount);
 
 #ifdef __cplusplus
 }

@@ -30,6 +30,7 @@ _FUNCTIONS = {
     "tag": (None, _TEXT, _TEXT),
     "count": (None, ctypes.c_int, ctypes.c_uint64),
     "flops": (None, ctypes.c_int, ctypes.c_double),
+    "recomputed_flops": (None, ctypes.c_int, ctypes.c_double),
 }
 NOT_FOUND = -1  # a state that the library has not
 

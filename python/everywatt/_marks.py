@@ -138,11 +138,14 @@ def input_workers(pids: Iterable[int]) -> None:
 def count(what: str, amount: float, precision: str = "fp32") -> None:
     """So many more were done since the last call; amounts add up.
 
-    ``what`` is "tokens", "samples" or "bytes" (whole numbers), or "flops": floating-point operations, a multiply-add being two,
-    done in ``precision``: "fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8" or "fp4".
+    ``what`` is "tokens", "samples" or "bytes" (whole numbers), or "flops": floating-point operations of the task (model FLOPs), a
+    multiply-add being two, done in ``precision``: "fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8" or "fp4". "recomputed_flops" are
+    those done a second time to save memory; hardware FLOPs are both together, and not known where this is never said (0 says: none).
     """
     if what == "flops":
         _library.flops(_known(_PRECISIONS, precision), float(amount))
+    elif what == "recomputed_flops":
+        _library.recomputed_flops(_known(_PRECISIONS, precision), float(amount))
     elif 0 <= amount < 2**64:
         _library.count(_known(_UNITS, what), int(amount))
     else:

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "account/bill_compute.h"
+#include "model/phase.h"
+
 namespace everywatt {
 namespace {
 
@@ -166,17 +169,13 @@ void add_rest_of_node(std::vector<DeviceBill>& devices, const EnergyFigures& com
   devices.push_back(std::move(row));
 }
 
-bool is_within(const std::string& path, const std::string& outer) {
-  return path == outer || (!outer.empty() && path.starts_with(outer + "/"));
-}
-
 std::vector<PhaseBill> phases_of(const RunRecord& record, Nanoseconds duration) {
   std::map<std::string, PhaseBill> by_path;
   by_path[""] = {.path = "", .count = 1, .duration = duration};
   for (const PhaseStat& stat : record.phases) {
     by_path[stat.path] = {.path = stat.path, .count = stat.count, .duration = stat.duration};
     const bool is_outermost = std::ranges::none_of(record.phases, [&](const PhaseStat& other) {
-      return other.path != stat.path && is_within(stat.path, other.path);
+      return other.path != stat.path && lies_within(stat.path, other.path);
     });
     if (is_outermost) by_path[""].duration -= stat.duration;
   }
@@ -190,7 +189,7 @@ std::vector<PhaseBill> phases_of(const RunRecord& record, Nanoseconds duration) 
   }
   std::vector<PhaseBill> phases;
   for (auto& [path, phase] : by_path) {
-    for (const auto& [other, part] : by_path) phase.energy += is_within(other, path) ? part.self : 0;
+    for (const auto& [other, part] : by_path) phase.energy += lies_within(other, path) ? part.self : 0;
     if (!path.empty()) phase.times = times_of(record.spans, path);
     phases.push_back(phase);
   }
@@ -217,6 +216,7 @@ Bill bill_of(RunRecord record, std::optional<Instant> until) {
   bill.measured_fraction = measured_fraction(bill.devices, bill.energy);
   if (record.run.boundary == "components") add_rest_of_node(bill.devices, bill.energy);
   bill.phases = phases_of(record, bill.duration);
+  add_compute(bill, record);
   bill.gaps = std::move(record.gaps);
   bill.ranks = std::move(record.ranks);
   bill.phase_quantities = std::move(record.phase_quantities);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "account/compute.h"
 #include "account/spread.h"
 #include "model/run.h"
 
@@ -36,7 +37,9 @@ struct PhaseBill {
   Nanoseconds duration = 0;
   MicroJoules energy = 0;  // children included
   MicroJoules self = 0;
-  std::vector<PhaseTime> times = {};  // each that is kept, of those of main threads that ended
+  std::vector<PhaseTime> times = {};           // each that is kept, of those of main threads that ended
+  std::map<std::string, double> work = {};     // that was counted in it, children included
+  std::optional<ComputeFigures> compute = {};  // none: no floating-point operations are of it
 };
 
 // What the building drew for the run, where the site has said how to tell.
@@ -53,6 +56,8 @@ struct Bill {
   std::optional<double> measured_fraction = {};  // of measured: by counters and integrated power, not by models
   std::optional<Facility> facility = {};
   std::vector<DeviceBill> devices = {};
+  std::vector<DevicePeak> peaks = {};  // that `compute` is held against
+  ComputeFigures compute = {};
   std::vector<PhaseBill> phases = {};
   std::vector<Gap> gaps = {};
   std::vector<RankRecord> ranks = {};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/work_name.h"
+
 namespace everywatt {
 namespace {
 
@@ -39,7 +41,6 @@ std::map<std::string, std::string> environment_of(const Bill& bill) {
   if (!bill.run.model_version.empty()) environment["model version"] = bill.run.model_version;
   std::string precisions, command;
   for (const auto& [what, amount] : bill.run.work) {
-    constexpr std::string_view kFlops = "flops_";
     if (what.starts_with(kFlops) && amount > 0)
       precisions += (precisions.empty() ? "" : ", ") + what.substr(kFlops.size());
   }
@@ -52,7 +53,7 @@ std::map<std::string, std::string> environment_of(const Bill& bill) {
 std::optional<double> flops_of(const Run& run) {
   std::optional<double> sum;
   for (const auto& [what, amount] : run.work) {
-    if (what.starts_with("flops_")) sum = sum.value_or(0) + amount;
+    if (what.starts_with(kFlops)) sum = sum.value_or(0) + amount;
   }
   return sum;
 }

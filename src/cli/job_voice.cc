@@ -8,6 +8,7 @@
 
 #include "base/overloaded.h"
 #include "job/rank.h"
+#include "model/work_name.h"
 
 namespace everywatt {
 namespace {
@@ -35,23 +36,6 @@ void set(std::map<std::string, Value>& facts, const std::string& key, Value valu
     return note(run, "the job states more than " + std::to_string(kMostFacts) + " " + std::string{what} +
                          ": further ones are left out");
   facts[key] = std::move(value);
-}
-
-std::string_view name_of(CountUnit unit) {
-  switch (unit) {
-    case CountUnit::tokens:
-      return "tokens";
-    case CountUnit::samples:
-      return "samples";
-    case CountUnit::bytes:
-      return "bytes";
-  }
-  return "";
-}
-
-std::string_view name_of(Precision precision) {
-  constexpr std::string_view kNames[] = {"fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4"};
-  return kNames[static_cast<std::size_t>(precision)];
 }
 
 }  // namespace
@@ -89,12 +73,8 @@ void JobVoice::take(const Mark& mark, Meter& meter, Run& run) {
                         [&](const StepMark&) { take_step(mark.lane.process, run); },
                         [&](const MetricMark& metric) { take_metric(metric, run); },
                         [&](const TagMark& tag) { take_tag(mark, tag, run); },
-                        [&](const CountMark& count) {
-                          run.work[std::string{name_of(count.unit)}] += static_cast<double>(count.amount);
-                        },
-                        [&](const FlopsMark& flops) {
-                          run.work["flops_" + std::string{name_of(flops.precision)}] += flops.amount / flop;
-                        },
+                        [&](const CountMark& count) { run.work[work_name(count)] += static_cast<double>(count.amount); },
+                        [&](const FlopsMark& flops) { run.work[work_name(flops)] += flops.amount / flop; },
                         [](const auto&) {}},
              mark.what);
 }

@@ -48,6 +48,16 @@ void end(Kind kind, everywatt_span span) {
   });
 }
 
+void flops(Kind kind, everywatt_precision precision, double amount) {
+  with_ring([=](Ring& ring, MarkHead mark) {
+    if (static_cast<unsigned>(precision) > EVERYWATT_FP4 || !std::isfinite(amount) || amount < 0) return drop(ring);
+    mark.kind = kind;
+    mark.detail = static_cast<std::uint8_t>(precision);
+    mark.value = std::bit_cast<std::uint64_t>(amount);
+    return write_mark(ring, mark);
+  });
+}
+
 }  // namespace
 
 extern "C" {
@@ -136,14 +146,9 @@ void everywatt_count(everywatt_unit unit, uint64_t amount) {
   });
 }
 
-void everywatt_flops(everywatt_precision precision, double amount) {
-  with_ring([=](Ring& ring, MarkHead mark) {
-    if (static_cast<unsigned>(precision) > EVERYWATT_FP4 || !std::isfinite(amount) || amount < 0) return drop(ring);
-    mark.kind = Kind::flops;
-    mark.detail = static_cast<std::uint8_t>(precision);
-    mark.value = std::bit_cast<std::uint64_t>(amount);
-    return write_mark(ring, mark);
-  });
+void everywatt_flops(everywatt_precision precision, double amount) { flops(Kind::flops, precision, amount); }
+void everywatt_recomputed_flops(everywatt_precision precision, double amount) {
+  flops(Kind::recomputed_flops, precision, amount);
 }
 
 }  // extern "C"

@@ -35,6 +35,7 @@ TEST_F(Library, EachKindOfMarkArrivesAsItWasMeant) {
               everywatt_tag("note", "twenty-four bytes in one. And more");
               everywatt_count(EVERYWATT_TOKENS, UINT64_MAX);
               everywatt_flops(EVERYWATT_BF16, 1e24);
+              everywatt_recomputed_flops(EVERYWATT_FP8, 0);
               everywatt_phase_end(inner);
               everywatt_phase_end(outer);
             }),
@@ -42,7 +43,7 @@ TEST_F(Library, EachKindOfMarkArrivesAsItWasMeant) {
   const Nanoseconds before = now();
   look();
   EXPECT_THAT(lines_, IsEmpty());
-  ASSERT_EQ(heard_.size(), 16u);
+  ASSERT_EQ(heard_.size(), 17u);
   const auto begins = all<PhaseBegin>();
   ASSERT_EQ(begins.size(), 2u);
   EXPECT_EQ(begins[0].name, "epoch");
@@ -59,9 +60,11 @@ TEST_F(Library, EachKindOfMarkArrivesAsItWasMeant) {
   EXPECT_THAT(all<TagMark>(), ElementsAre(TagMark{.key = "optimizer", .value = ""},
                                           TagMark{.key = "note", .value = "twenty-four bytes in one. And more"}));
   EXPECT_THAT(all<CountMark>(), ElementsAre(CountMark{.unit = CountUnit::tokens, .amount = UINT64_MAX}));
-  EXPECT_THAT(all<FlopsMark>(), ElementsAre(FlopsMark{.precision = Precision::bf16, .amount = 1e24 * flop}));
+  EXPECT_THAT(all<FlopsMark>(),
+              ElementsAre(FlopsMark{.precision = Precision::bf16, .amount = 1e24 * flop},
+                          FlopsMark{.precision = Precision::fp8, .amount = {}, .kind = FlopsKind::recomputed}));
   for (std::size_t i = 2; i + 1 < heard_.size(); ++i) EXPECT_GE(heard_[i].time, heard_[i - 1].time);
-  EXPECT_LE(heard_[14].time, before);
+  EXPECT_LE(heard_[15].time, before);
   EXPECT_EQ(only_end(), ProcessEnd{});
 }
 
@@ -95,12 +98,13 @@ TEST_F(Library, WhatCannotBeMeantIsDroppedAndCounted) {
               everywatt_count(static_cast<everywatt_unit>(3), 1);
               everywatt_flops(EVERYWATT_FP64, -1);
               everywatt_flops(EVERYWATT_FP64, INFINITY);
-              if (everywatt_dropped() != 8) ::_exit(1);
+              everywatt_recomputed_flops(EVERYWATT_FP64, -1);
+              if (everywatt_dropped() != 9) ::_exit(1);
             }),
             0);
   look();
-  EXPECT_EQ(only_end().dropped, 8u);
-  EXPECT_EQ(server_->loss().dropped, 8u);
+  EXPECT_EQ(only_end().dropped, 9u);
+  EXPECT_EQ(server_->loss().dropped, 9u);
 }
 
 TEST_F(Library, FourThreadsOfAMillionMarksEachBesideAReader) {

@@ -37,6 +37,7 @@ enum class Kind : std::uint8_t {
   count,
   flops,
   more,  // follows the slot before: three words of its mark
+  recomputed_flops,
 };
 
 inline constexpr std::int64_t kNoNumber = -1;  // of a step that just counts on
@@ -96,7 +97,7 @@ static_assert(sizeof(Greeting) == 64 && offsetof(Greeting, name) == 40);
 struct Stamp {
   std::uint32_t position;  // its low half: the lap before differs in it
   Kind kind;
-  std::uint8_t detail;  // count: the unit; flops: the precision; else 0
+  std::uint8_t detail;  // count: the unit; of operations: the precision; else 0
 };
 
 constexpr std::uint64_t pack(Stamp stamp, const std::uint64_t (&words)[3]) {

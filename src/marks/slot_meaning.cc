@@ -34,12 +34,12 @@ Result<SlotMeaning> count(std::uint8_t unit, std::uint64_t amount) {
   return mark_of(CountMark{.unit = static_cast<CountUnit>(unit), .amount = amount});
 }
 
-Result<SlotMeaning> flops(std::uint8_t precision, double amount) {
+Result<SlotMeaning> flops(FlopsKind kind, std::uint8_t precision, double amount) {
   if (precision > static_cast<std::uint8_t>(Precision::fp4)) {
     return damaged("operations of precision " + std::to_string(precision));
   }
   if (!std::isfinite(amount) || amount < 0) return damaged("a number of operations that is none");
-  return mark_of(FlopsMark{.precision = static_cast<Precision>(precision), .amount = amount * flop});
+  return mark_of(FlopsMark{.precision = static_cast<Precision>(precision), .amount = amount * flop, .kind = kind});
 }
 
 }  // namespace
@@ -78,7 +78,9 @@ Result<SlotMeaning> meaning_of(const SlotCopy& slot, const SlotPlace& place, Rin
     case Kind::count:
       return count(slot.stamp.detail, value);
     case Kind::flops:
-      return flops(slot.stamp.detail, std::bit_cast<double>(value));
+      return flops(FlopsKind::model, slot.stamp.detail, std::bit_cast<double>(value));
+    case Kind::recomputed_flops:
+      return flops(FlopsKind::recomputed, slot.stamp.detail, std::bit_cast<double>(value));
     case Kind::more:
       return SlotMeaning{};
     case Kind::none:

@@ -414,6 +414,7 @@ DeviceRecord DeviceBooks::record() const {
   record.busy_time = cpus_.empty() ? 0 : ours_ / static_cast<Nanoseconds>(cpus_.size());
   record.reserved_time = reserved_time_;
   if (work_was_missed_ || !record.utilisation_known) add_flag(record.flags, "utilisation-unknown");
+  if (!device_.slices.empty()) add_flag(record.flags, "mig");
   if (work_was_missed_ && !device_.slices.empty()) add_flag(record.flags, "mig:by-share");
   if (!cpus_.empty() && !is_component(device_.kind) && !is_gpu()) add_flag(record.flags, "proxy:cpu-time");
   if (elected().sensor && !cpus_.empty()) add_flag(record.flags, "floor:" + std::string{to_string(floor().method)});

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/overloaded.h"
+#include "model/work_name.h"
 
 namespace everywatt {
 namespace {
@@ -28,7 +29,12 @@ void PhaseTracker::take(const Mark& mark) {
                         [&](const PhaseBegin& phase) { begin(mark, phase.span, phase.name); },
                         [&](const PhaseEnd& phase) { end(mark, phase.span); },
                         [&](const WaitBegin& wait) { begin(mark, wait.span, std::string{kWait} + wait.name); },
-                        [&](const WaitEnd& wait) { end(mark, wait.span); }, [](const auto&) {}},
+                        [&](const WaitEnd& wait) { end(mark, wait.span); },
+                        [&](const CountMark& count) {
+                          add_work(mark.lane, work_name(count), static_cast<double>(count.amount));
+                        },
+                        [&](const FlopsMark& flops) { add_work(mark.lane, work_name(flops), flops.amount / flop); },
+                        [](const auto&) {}},
              mark.what);
 }
 
@@ -39,6 +45,13 @@ PhaseTracker::Track& PhaseTracker::track_of(const ProcessKey& process) {
     processes_.push_back(process);
   }
   return at->second;
+}
+
+// What is counted outside any phase stands in the run's sum alone.
+void PhaseTracker::add_work(const Lane& lane, std::string what, double amount) {
+  const auto& lanes = track_of(lane.process).lanes;
+  const auto open = lanes.find(lane.thread);
+  if (open != lanes.end() && !open->second.empty()) stats_[open->second.back().path].work[std::move(what)] += amount;
 }
 
 std::uint32_t PhaseTracker::path_within(std::uint32_t outer, std::string_view name) {
@@ -157,7 +170,7 @@ std::vector<PhaseStat> PhaseTracker::stats(Nanoseconds now) const {
   }
   std::vector<PhaseStat> stats;
   for (std::size_t i = 1; i < sums.size(); ++i)
-    stats.push_back({.path = paths_[i], .count = sums[i].count, .duration = sums[i].duration});
+    stats.push_back({.path = paths_[i], .count = sums[i].count, .duration = sums[i].duration, .work = sums[i].work});
   return stats;
 }
 

@@ -79,9 +79,11 @@ class PhaseTracker {
   struct Stat {
     std::uint64_t count = 0;
     Nanoseconds duration = 0;
+    std::map<std::string, double> work = {};
   };
   Track& track_of(const ProcessKey& process);
   std::uint32_t path_within(std::uint32_t outer, std::string_view name);
+  void add_work(const Lane& lane, std::string what, double amount);
   void begin(const Mark& mark, std::uint64_t span, std::string_view name);
   void end(const Mark& mark, std::uint64_t span);
   void end_all(const Mark& mark);

@@ -113,6 +113,27 @@ TEST(Phases, WaitsAreNamedAsSuchAndOpenOnesAreCounted) {
   EXPECT_EQ(stats[1].duration, 200 * kMs);
 }
 
+TEST(Phases, WhatIsCountedBelongsToTheInnermostPhaseOfItsThread) {
+  RunPhases phases;
+  const FlopsMark flops{.precision = Precision::bf16, .amount = 1e12 * flop};
+  phases.take(mark(kFirst, 0, flops));
+  phases.take(mark(kFirst, 1, PhaseBegin{1, "epoch"}));
+  phases.take(mark(kFirst, 2, PhaseBegin{2, "eval"}));
+  phases.take(mark(kFirst, 3, PhaseBegin{3, "elsewhere"}, 11));
+  phases.take(mark(kFirst, 4, flops));
+  phases.take(mark(kFirst, 5, FlopsMark{.precision = Precision::bf16, .amount = {}, .kind = FlopsKind::recomputed}));
+  phases.take(mark(kFirst, 6, PhaseEnd{2}));
+  phases.take(mark(kFirst, 7, flops));
+  phases.take(mark(kFirst, 8, CountMark{.unit = CountUnit::tokens, .amount = 5}, 11));
+  phases.take(mark(kFirst, 9, flops));
+  std::map<std::string, std::map<std::string, double>> work;
+  for (const PhaseStat& stat : phases.stats(kSecond)) work[stat.path] = stat.work;
+  const decltype(work) expected = {{"epoch", {{"flops_bf16", 2e12}}},
+                                   {"epoch/eval", {{"flops_bf16", 1e12}, {"recomputed_flops_bf16", 0}}},
+                                   {"elsewhere", {{"tokens", 5}}}};
+  EXPECT_EQ(work, expected);
+}
+
 TEST(Phases, StartupIsWhatNoPhaseOfTheJobCovers) {
   RunPhases phases;
   phases.note_startup(0, 500 * kMs);

@@ -92,9 +92,13 @@ struct CountMark {
 
 enum class Precision : std::uint8_t { fp64, fp32, tf32, fp16, bf16, fp8, int8, fp4 };
 
+// Of the task, whoever does it; or done a second time to save memory. Hardware does both.
+enum class FlopsKind : std::uint8_t { model, recomputed };
+
 struct FlopsMark {
   Precision precision = Precision::fp32;
   Flop amount = {};  // finite, not below 0
+  FlopsKind kind = FlopsKind::model;
   bool operator==(const FlopsMark&) const = default;
 };
 

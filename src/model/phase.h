@@ -3,6 +3,7 @@
 // stands: "epoch/eval" lies within "epoch".
 #pragma once
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 
@@ -13,5 +14,12 @@ struct PhaseSpan {
   Nanoseconds end = 0;
   std::string path;
 };
+
+// Everything lies within itself; within "", time outside any phase, lies nothing else.
+inline bool lies_within(std::string_view path, std::string_view outer) {
+  const bool is_child =
+      !outer.empty() && path.starts_with(outer) && path.size() > outer.size() && path[outer.size()] == '/';
+  return path == outer || is_child;
+}
 
 }  // namespace everywatt

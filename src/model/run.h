@@ -69,7 +69,7 @@ struct Run {
   std::optional<Instant> ended = {};  // while it says `running`: the last moment that was recorded
   std::map<std::string, std::string> tags = {};
   std::map<std::string, double> metrics = {};
-  std::map<std::string, double> work = {};  // that the job counted: steps, tokens, samples, bytes, flops_bf16 …
+  std::map<std::string, double> work = {};  // that the job counted: steps, tokens, flops_bf16 … (model/work_name.h)
   std::map<std::string, std::string> environment = {};  // host, cpu, kernel, git commit …
   std::string boundary = "components";                  // what the sums contain: components, node
   std::string host = {};
@@ -144,6 +144,8 @@ struct PhaseStat {
   std::string path;
   std::uint64_t count = 0;
   Nanoseconds duration = 0;  // children included
+  std::map<std::string, double> work =
+      {};  // that was counted in it, children not included; of what Run::work holds, no steps
 };
 
 // One rank of a job of several that step together, over the steps that all of them made.

@@ -6,7 +6,9 @@
 
 #include "analysis/forecast.h"
 #include "analysis/stragglers.h"
+#include "model/work_name.h"
 #include "report/bottleneck_json.h"
+#include "report/compute_json.h"
 #include "report/format.h"
 
 namespace everywatt {
@@ -117,6 +119,25 @@ Json spread_json(const PhaseBill& phase, const Bill& bill) {
           {"standard_deviation_joules", deviation ? Json(*deviation / 1e6) : Json(nullptr)}};
 }
 
+// What the job counted, and what one of each cost.
+Json work_json(const std::map<std::string, double>& counted, const std::optional<MicroJoules>& charged) {
+  Json work = Json::object(), flops = Json::object(), again = Json::object();
+  for (const auto& [what, amount] : counted) {
+    if (what.starts_with(kFlops)) {
+      flops[what.substr(kFlops.size())] = amount;
+    } else if (what.starts_with(kRecomputedFlops)) {
+      again[what.substr(kRecomputedFlops.size())] = amount;
+    } else {
+      work[what] = amount;
+      if (amount > 0 && charged)
+        work["joules_per_" + what.substr(0, what.size() - 1)] = static_cast<double>(*charged) / 1e6 / amount;
+    }
+  }
+  if (!flops.empty()) work["flops"] = std::move(flops);
+  if (!again.empty()) work["recomputed_flops"] = std::move(again);
+  return work;
+}
+
 Json phases_json(const Bill& bill) {
   Json out = Json::array();
   const auto bottlenecks = phase_bottlenecks(bill);
@@ -128,6 +149,8 @@ Json phases_json(const Bill& bill) {
                    {"energy_joules", joules(phase.energy)},
                    {"self_joules", joules(phase.self)},
                    {"spread", spread_json(phase, bill)},
+                   {"work", work_json(phase.work, std::nullopt)},
+                   {"compute", phase.compute ? compute_figures_json(*phase.compute) : Json(nullptr)},
                    {"bottleneck", bottleneck_json(bottlenecks[i])}});
   }
   return out;
@@ -174,16 +197,6 @@ Json forecast_json(const Bill& bill) {
           {"duration_high_seconds", seconds(told->duration_high)}};
 }
 
-constexpr std::string_view kFlops = "flops_";
-
-std::optional<double> flops_of(const std::map<std::string, double>& work) {
-  std::optional<double> sum;
-  for (const auto& [what, amount] : work) {
-    if (what.starts_with(kFlops)) sum = sum.value_or(0) + amount;
-  }
-  return sum;
-}
-
 Json compute_json(const Bill& bill) {
   Json device_seconds = Json::array();
   for (const DeviceBill& device : bill.devices) {
@@ -192,27 +205,11 @@ Json compute_json(const Bill& bill) {
                               {"reserved", seconds(device.record.reserved_time)},
                               {"busy", seconds(device.record.busy_time)}});
   }
-  const auto flops = flops_of(bill.run.work);
-  return {{"device_seconds", device_seconds},
-          {"model_flops", or_null(flops)},
-          {"hardware_flops", nullptr},
-          {"mfu", nullptr}};
-}
-
-// What the job counted, and what one of each cost.
-Json work_json(const Bill& bill) {
-  Json work = Json::object(), flops = Json::object();
-  for (const auto& [what, amount] : bill.run.work) {
-    if (what.starts_with(kFlops)) {
-      flops[what.substr(kFlops.size())] = amount;
-      continue;
-    }
-    work[what] = amount;
-    if (amount > 0 && bill.energy.total)
-      work["joules_per_" + what.substr(0, what.size() - 1)] = static_cast<double>(*bill.energy.total) / 1e6 / amount;
-  }
-  if (!flops.empty()) work["flops"] = std::move(flops);
-  return work;
+  Json out;
+  out["device_seconds"] = std::move(device_seconds);
+  out.update(compute_figures_json(bill.compute));
+  out["peaks"] = peaks_json(bill.peaks);
+  return out;
 }
 
 Json process_json(const Usage& usage) {
@@ -270,7 +267,7 @@ Json whole_bill(const Bill& bill) {
           {"carbon", nullptr},
           {"cost", Json::array()},
           {"compute", compute_json(bill)},
-          {"work", work_json(bill)},
+          {"work", work_json(run.work, bill.energy.total)},
           {"process", process_json(run.usage)},
           {"phases", phases_json(bill)},
           {"bottleneck", bottleneck_json(run_bottleneck(bill))},

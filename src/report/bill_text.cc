@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "analysis/stragglers.h"
+#include "model/work_name.h"
 #include "report/bottleneck_text.h"
+#include "report/compute_text.h"
 #include "report/forecast_text.h"
 #include "report/format.h"
 #include "report/paragraph.h"
@@ -108,9 +110,11 @@ std::string device_table(const Bill& bill, const Style& style) {
 
 std::string phase_table(const Bill& bill, const Style& style) {
   if (bill.phases.size() < 2) return "";
+  const bool has_mfu =
+      std::ranges::any_of(bill.phases, [](const PhaseBill& phase) { return phase.compute && phase.compute->mfu; });
   std::string out = "\n" +
                     style.faint("  " + pad_right("phase", 34) + pad_left("times", 8) + pad_left("time", 14) +
-                                pad_left("energy", 12)) +
+                                pad_left("energy", 12) + (has_mfu ? pad_left("MFU", 8) : "")) +
                     "\n";
   std::size_t lines = 0;
   for (const PhaseBill& phase : bill.phases) {
@@ -118,7 +122,8 @@ std::string phase_table(const Bill& bill, const Style& style) {
     const std::string path = phase.path.empty() ? "(outside any phase)" : phase.path;
     const MicroJoules energy = phase.path.empty() ? phase.self : phase.energy;
     out += "  " + pad_right(fit(path, 34), 34) + pad_left(std::to_string(phase.count), 8) +
-           pad_left(show_duration(phase.duration), 14) + pad_left(show_energy(energy), 12) + "\n";
+           pad_left(show_duration(phase.duration), 14) + pad_left(show_energy(energy), 12) +
+           (phase.compute && phase.compute->mfu ? pad_left(show_percent(*phase.compute->mfu), 8) : "") + "\n";
   }
   if (bill.phases.size() > kMostPhases)
     out += "  … and " + std::to_string(bill.phases.size() - kMostPhases) + " more\n";
@@ -207,7 +212,7 @@ std::string checks(const Bill& bill) {
 std::string work(const Bill& bill) {
   std::string text;
   for (const auto& [what, amount] : bill.run.work) {
-    if (amount <= 0 || what.starts_with("flops_")) continue;
+    if (amount <= 0 || what.contains(kFlops)) continue;
     const bool is_bytes = what == "bytes";
     text += (text.empty() ? "" : "; ") +
             (is_bytes ? show_bytes(static_cast<std::uint64_t>(amount)) : show_count(amount) + " " + what);
@@ -220,6 +225,11 @@ std::string work(const Bill& bill) {
     }
   }
   return text.empty() ? "" : line("work", text);
+}
+
+std::string compute(const Bill& bill) {
+  const std::string text = compute_text(bill);
+  return text.empty() ? "" : line("compute", text);
 }
 
 // Who kept the others waiting.
@@ -326,8 +336,8 @@ std::string kept_text(const std::string& place, const std::string& run, const St
 }
 
 std::string bill_text(const Bill& bill, const Style& style) {
-  return title(bill, style) + charge(bill, style) + to_come(bill) + work(bill) + late_ranks(bill) + provenance(bill) +
-         checks(bill) + boundary(bill) + facility(bill) + nesting(bill) + device_table(bill, style) +
+  return title(bill, style) + charge(bill, style) + to_come(bill) + work(bill) + compute(bill) + late_ranks(bill) +
+         provenance(bill) + checks(bill) + boundary(bill) + facility(bill) + nesting(bill) + device_table(bill, style) +
          phase_table(bill, style) + bottleneck_lines(bill) + gaps(bill, style) + clocks(bill) + advice(bill);
 }
 

@@ -167,7 +167,7 @@ void make_first_version(const std::filesystem::path& path) {
   Connection db = must(Connection::open(path, Connection::Access::read_write));
   must(
       db.execute("DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; DROP TABLE rank; DROP TABLE span; "
-                 "DROP TABLE phase_quantity; "
+                 "DROP TABLE phase_quantity; DROP TABLE phase_work; "
                  "PRAGMA user_version = 1; PRAGMA "
                  "journal_mode = DELETE"));
 }

@@ -186,6 +186,18 @@ Result<void> read_ranks(Connection& db, std::int64_t run, RunRecord& record) {
   });
 }
 
+Result<void> read_phase_work(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query, db.query("SELECT text, what, amount FROM phase_work AS w "
+                            "JOIN name AS p ON p.run = w.run AND p.number = phase WHERE w.run = ?",
+                            run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    const auto phase = std::ranges::find(record.phases, row.view(0),
+                                         [](const PhaseStat& stat) -> std::string_view { return stat.path; });
+    if (phase != record.phases.end()) phase->work[row.text(1)] = row.maybe_real(2).value_or(0);
+    return {};
+  });
+}
+
 Result<void> read_spans(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query query, db.query("SELECT s.number, text, process, begin_ns, end_ns, energy_uj FROM span AS s "
                             "JOIN name AS p ON p.run = s.run AND p.number = phase WHERE s.run = ? ORDER BY s.number",
@@ -242,6 +254,7 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
     record.phases.push_back({.path = row.text(0), .count = row.u64(1), .duration = row.i64(2)});
     return {};
   }));
+  CHECK(read_phase_work(db, run, record));
   CHECK(read_spans(db, run, record));
   CHECK(read_phase_quantities(db, run, record));
   TRY(Query gaps, db.query("SELECT text, started_wall_ns, length_ns, reason FROM gap "

@@ -199,6 +199,11 @@ Result<void> put_run_parts(Connection& db, NameNumbers& names, Written& written,
     TRY(const std::int64_t name, names.number(db, run, path));
     CHECK(db.run("INSERT OR REPLACE INTO phase (run, name, count, duration_ns) VALUES (?, ?, ?, ?)", run, name,
                  phase.count, phase.duration));
+    for (const auto& [what, amount] : phase.work)
+      CHECK(
+          db.run("INSERT INTO phase_work (run, phase, what, amount) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                 "SET amount = excluded.amount WHERE amount <> excluded.amount",
+                 run, name, what, amount));
   }
   for (const RankRecord& rank : pending.ranks) {
     CHECK(

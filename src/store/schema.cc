@@ -208,6 +208,13 @@ CREATE TABLE span (
 )";
 
 constexpr const char* kVersion4 = R"(
+CREATE TABLE phase_work (
+  run INTEGER NOT NULL,
+  phase INTEGER NOT NULL,
+  what TEXT NOT NULL,
+  amount REAL NOT NULL,
+  PRIMARY KEY (run, phase, what)
+) WITHOUT ROWID;
 CREATE TABLE phase_quantity (
   run INTEGER NOT NULL,
   phase INTEGER NOT NULL,

@@ -42,6 +42,7 @@ inline constexpr std::array kRunTables = {
     RunTable{"device_sum", "name, charged_uj, booked_uj"},
     RunTable{"entry", "device, phase, account, minute, energy_uj"},
     RunTable{"phase", "name, count, duration_ns"},
+    RunTable{"phase_work", "phase, what, amount"},
     RunTable{"span", "number, phase, process, begin_ns, end_ns, energy_uj"},
     RunTable{"phase_quantity", "phase, device, name, sum, observed_ns, resolved_ns"},
     RunTable{"gap", "device, started_wall_ns, length_ns, reason"},

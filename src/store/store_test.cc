@@ -180,7 +180,10 @@ TEST_P(AnyStore, AddsEntriesUpAndReplacesDevicesAndPhases) {
   for (int second = 1; second <= 3; ++second) {
     RunDelta delta{.devices = {device_named("package:0")},
                    .entries = {entry_of("package:0", 10), entry_of("package:0", 5, Account::idle)},
-                   .phases = {{.path = "train", .count = static_cast<std::uint64_t>(second), .duration = second}},
+                   .phases = {{.path = "train",
+                               .count = static_cast<std::uint64_t>(second),
+                               .duration = second,
+                               .work = {{"flops_bf16", 1e12 * second}, {"recomputed_flops_bf16", 0}}}},
                    .gaps = {{.device = "package:0", .started_wall = second, .length = 1, .reason = "silence"}}};
     delta.devices[0].measured = 100 * second;
     must(store->append("r1", delta));
@@ -196,6 +199,7 @@ TEST_P(AnyStore, AddsEntriesUpAndReplacesDevicesAndPhases) {
   EXPECT_EQ(record.devices[0].measured, 300);
   ASSERT_EQ(record.phases.size(), 1u);
   EXPECT_EQ(record.phases[0].count, 3u);
+  EXPECT_EQ(record.phases[0].work, (std::map<std::string, double>{{"flops_bf16", 3e12}, {"recomputed_flops_bf16", 0}}));
   EXPECT_EQ(record.gaps.size(), 3u);
 }
 

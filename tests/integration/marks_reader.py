@@ -9,7 +9,8 @@ GREETING = struct.Struct("<8sIIQIIQ24s")
 HEADER = struct.Struct("<8s6I")
 SLOTS, SLOT_BYTES, NAMES_AT, SLOTS_AT = 262_144, 32, 4_096, 266_240
 RING_BYTES = SLOTS_AT + SLOTS * SLOT_BYTES
-KINDS = {1: "phase", 2: "phase end", 3: "wait", 4: "wait end", 5: "step", 6: "metric", 7: "metric", 8: "tag", 9: "count", 10: "flops"}
+KINDS = {1: "phase", 2: "phase end", 3: "wait", 4: "wait end", 5: "step", 6: "metric", 7: "metric", 8: "tag", 9: "count", 10: "flops",
+         12: "recomputed_flops"}
 UNITS = ["tokens", "samples", "bytes"]
 PRECISIONS = ["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4"]
 FACTORS = [0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93]

@@ -41,6 +41,7 @@ everywatt.tag("größe", 12.5)
 everywatt.tag("note", "ä" * 600)
 everywatt.count("tokens", 2**63)
 everywatt.count("flops", 1e21, "bf16")
+everywatt.count("recomputed_flops", 0, "fp8")
 """, environment(listener))
     assert (done.returncode, done.stderr) == (0, "")
     process = listener.process()
@@ -49,7 +50,7 @@ everywatt.count("flops", 1e21, "bf16")
     assert said(process) == [
         ("phase", "train"), ("wait", "allreduce"), ("wait end", "allreduce"), ("step", None), ("step", 7), ("phase end", "train"),
         ("metric", "loss", 0.5, None), ("metric", "loss", float("inf"), 3), ("tag", "größe", "12.5"), ("tag", "note", "ä" * 512),
-        ("count", "tokens", 2**63), ("flops", "bf16", 1e21)]
+        ("count", "tokens", 2**63), ("flops", "bf16", 1e21), ("recomputed_flops", "fp8", 0)]
 
 
 def test_measured_functions_are_phases_whatever_they_are(listener):

@@ -10,6 +10,7 @@ PyTorch 1.13 and later. All marks are made on the thread that calls, in microsec
 device: phases are then where work was handed over, and what the device took for each, by CUDA events and without waiting, are the
 metrics ``device_seconds/forward`` and so on. ``sync=True`` waits for the device at each border instead: exact phases, a slower loop.
 """
+import contextlib
 import functools
 import threading
 import types
@@ -18,7 +19,7 @@ from typing import Any, Callable, Iterator, List, Optional
 import torch
 
 from ._device_time import DeviceTime
-from ._flops import METHOD, Counter, flops
+from ._flops import METHOD, TELLS_PASSES_APART, Counter, Work, flops
 from ._loaders import loaders
 from ._marks import count, step, tag, waiting
 from ._precision import Precision, batch_of
@@ -29,7 +30,8 @@ __all__ = ["Watch", "flops", "watch"]
 
 def watch(model: torch.nn.Module, optimizer: Any = None, loader: Any = None, *, sync: bool = False, flops: bool = False) -> "Watch":
     """Marks what these three do from now on; see the module. ``flops``: counts floating-point operations, too: those of the
-    first training step, by PyTorch's own formulas, times the size of each later one's input (the tag ``flops_method`` says so).
+    first training step, by PyTorch's own formulas, times the size of each later one's input (the tag ``flops_method`` says so). From
+    PyTorch 2.1 on what is computed again in the backward pass is told apart, so that the bill has model and hardware FLOPs.
 
     Returns a Watch; its ``close()`` takes all hooks away again, and so does leaving it as a ``with`` block.
     """
@@ -41,8 +43,12 @@ class Watch:
         self._stages, self._precision = Stages(), Precision(model)
         self._device = DeviceTime(sync) if any(p.is_cuda for p in model.parameters()) else None
         self._counter = Counter() if counts_flops else None
+        # On a GPU that runs behind its loop a phase is not where work is done: the step as a whole has it.
+        self._counts_in_phases = self._device is None or sync
+        self._uncounted: List[Work] = []
         self._undo: List[Callable[[], None]] = [self._precision.close]
         self._wait: Optional[waiting] = None
+        self._is_backward = False
         loaders.begin()
         self._undo.append(loaders.end)
         self._watch_forward(model)
@@ -61,6 +67,8 @@ class Watch:
     def close(self) -> None:
         """Nothing is marked any more."""
         self._end()
+        if self._counter:
+            self._counter.close()
         for undo in reversed(self._undo):
             undo()
         self._undo = []
@@ -83,13 +91,20 @@ class Watch:
         self._stages.end()
 
     def _watch_forward(self, model: torch.nn.Module) -> None:
+        # What a checkpoint computes again is part of the backward pass that asks for it.
         def before(_: Any, inputs: Any) -> None:
+            if self._is_backward:
+                return
             trains = torch.is_grad_enabled()
             if self._counter and trains:
                 self._counter.begin(batch_of(inputs))
             self._begin("forward" if trains else "inference")
 
         def after(*_: Any) -> None:
+            if self._is_backward:
+                return
+            if self._counter and torch.is_grad_enabled():
+                self._count_flops(self._counter.forward_ended())
             self._end()
 
         self._undo += [model.register_forward_pre_hook(before).remove, model.register_forward_hook(after).remove]
@@ -113,23 +128,40 @@ class Watch:
         if first is not None:
             self._undo.append(first.register_hook(made).remove)
 
-    def backward(self, run: Callable[[], Any]) -> Any:
+    def backward(self, run: Callable[[], Any], creates_graph: bool) -> Any:
+        if self._is_backward:  # of a part that was checkpointed: one more within
+            return run()
+        self._is_backward = True
         self._begin("backward")
         try:
-            return run()
+            with self._counter.backward(creates_graph) if self._counter else contextlib.nullcontext():
+                return run()
         finally:
+            self._is_backward = False
             if self._wait:
                 self._wait.__exit__()
                 self._wait = None
-            self._end()
             if self._counter:
-                self._count_flops(self._counter)
+                self._count_flops(self._counter.backward_ended())
+            self._end()
+            self._count_uncounted()
 
-    def _count_flops(self, counter: Counter) -> None:
-        amount = counter.end()
-        if amount:
-            count("flops", amount, self._precision.name or "fp32")
+    def _count_flops(self, work: Optional[Work]) -> None:
+        if work:
+            self._uncounted.append(work)
+        if self._counts_in_phases and TELLS_PASSES_APART:
+            self._count_uncounted()
+
+    def _count_uncounted(self) -> None:
+        precision = self._precision.name or "fp32"
+        for work in self._uncounted:
+            if not work.model:  # its operations are of kinds that PyTorch has no formulas for
+                continue
+            count("flops", work.model, precision)
+            if work.recomputed is not None:
+                count("recomputed_flops", work.recomputed, precision)
             tag("flops_method", METHOD)
+        self._uncounted = []
 
     def _watch_optimizer(self, optimizer: Any) -> None:
         real = optimizer.step
@@ -187,8 +219,9 @@ class _Backward:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         run = functools.partial(self._real, *args, **kwargs)
+        creates_graph = bool(kwargs.get("create_graph", args[3] if len(args) > 3 else False))
         for watch_ in self.watches:
-            run = functools.partial(watch_.backward, run)
+            run = functools.partial(watch_.backward, run, creates_graph)
         return run()
 
 

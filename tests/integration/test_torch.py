@@ -101,25 +101,23 @@ everywatt.metric("gradients", sum(p.grad is not None for p in convolution.parame
     assert done.bill["tags"]["flops_method"].endswith("of the first step, times input size")
 
 
-def test_where_pytorch_has_a_flop_counter_it_is_asked(everywatt):
-    """PyTorch 2.1's own is not here: a module in its place answers, and what it answers is counted."""
-    done, _ = measured(everywatt, """
-import sys, types
-counter = types.ModuleType("torch.utils.flop_counter")
-class FlopCounterMode:
-    def __init__(self, display): assert display is False
-    def __enter__(self): return self
-    def __exit__(self, *_): pass
-    def get_total_flops(self): return 1000
-counter.FlopCounterMode = FlopCounterMode
-import torch.utils
-sys.modules["torch.utils.flop_counter"] = counter
-""" + LOOP + """
-watch = everywatt.torch.watch(model, optimizer, loader, flops=True)
-train()
+# A block that is computed again in the backward pass, which then has a forward and a backward pass within it.
+CHECKPOINTED = LOOP + """
+class Checkpointed(torch.nn.Module):
+    def __init__(self): super().__init__(); self.inner = model
+    def forward(self, x): return torch.utils.checkpoint.checkpoint(self.inner, x.requires_grad_(), use_reentrant=True)
+import torch.utils.checkpoint
+whole = Checkpointed()
+"""
+
+
+@pytest.mark.parametrize("watched, forward", [("whole", "forward"), ("model", "inference")])  # its first pass keeps no gradients
+def test_a_checkpoint_is_part_of_the_backward_pass_that_asks_for_it(everywatt, watched, forward):
+    done, phases = measured(everywatt, CHECKPOINTED + f"""
+with everywatt.torch.watch({watched}, optimizer, loader, flops=True): train(whole)
 """)
-    assert done.bill["work"]["flops"] == {"fp32": 2500}  # batches of 16, 16 and 8
-    assert done.bill["tags"]["flops_method"].startswith("FlopCounterMode")
+    assert set(phases) == {"", "wait:data", forward, "backward", "optimizer"}
+    assert phases[forward]["count"] == phases["backward"]["count"] == done.bill["work"]["steps"] == 3
 
 
 def test_an_exception_in_a_forward_pass_leaves_no_phase_open(everywatt):

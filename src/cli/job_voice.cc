@@ -61,22 +61,23 @@ void JobVoice::finish(Nanoseconds now, Meter& meter, Run& run) {
 void JobVoice::take(const Mark& mark, Meter& meter, Run& run) {
   meter.phases().take(mark);
   meter.ranks().take(mark);
-  std::visit(Overloaded{[&](const ProcessBegin&) {
-                          ++speakers_;
-                          if (const auto rank = rank_of(mark.lane.process.pid))
-                            meter.ranks().set_rank(mark.lane.process, *rank);
-                        },
-                        [&](const ProcessEnd&) {
-                          --speakers_;
-                          input_workers_.forget(mark.lane.process);
-                        },
-                        [&](const StepMark&) { take_step(mark.lane.process, run); },
-                        [&](const MetricMark& metric) { take_metric(metric, run); },
-                        [&](const TagMark& tag) { take_tag(mark, tag, run); },
-                        [&](const CountMark& count) { run.work[work_name(count)] += static_cast<double>(count.amount); },
-                        [&](const FlopsMark& flops) { run.work[work_name(flops)] += flops.amount / flop; },
-                        [](const auto&) {}},
-             mark.what);
+  std::visit(
+      Overloaded{[&](const ProcessBegin&) {
+                   ++speakers_;
+                   if (const auto rank = rank_of(mark.lane.process.pid))
+                     meter.ranks().set_rank(mark.lane.process, *rank);
+                 },
+                 [&](const ProcessEnd&) {
+                   --speakers_;
+                   input_workers_.forget(mark.lane.process);
+                 },
+                 [&](const StepMark&) { take_step(mark.lane.process, run); },
+                 [&](const MetricMark& metric) { take_metric(metric, run); },
+                 [&](const TagMark& tag) { take_tag(mark, tag, run); },
+                 [&](const CountMark& count) { run.work[work_name(count)] += static_cast<double>(count.amount); },
+                 [&](const FlopsMark& flops) { run.work[work_name(flops)] += flops.amount / flop; },
+                 [](const auto&) {}},
+      mark.what);
 }
 
 // Numbers of processes say nothing once the run has ended: they are no fact of it.

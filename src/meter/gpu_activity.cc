@@ -43,7 +43,7 @@ std::uint64_t reserved_by(const Tenant& tenant, const Device& gpu) {
 
 void GpuActivity::take(const Snapshot& snapshot, const OwnerOf& owner_of) {
   if (!snapshot.slices.empty()) return take_slices(snapshot, owner_of);
-  if (!last_) last_ = snapshot.told.empty() ? snapshot.time : snapshot.told.back().until;
+  if (!last_) last_ = snapshot.told.empty() ? snapshot.time : snapshot.told.front().until;
   note_processes(snapshot, owner_of);
   for (const Snapshot::Told& told : snapshot.told) add(told, snapshot.shows_processes);
   if (!snapshot.tells_work) add({.until = snapshot.time}, false);

@@ -21,10 +21,10 @@ Activity::Piece part_of(const Activity::Piece& piece, Nanoseconds from, Nanoseco
   return stretch;
 }
 
-// A GPU's work is told some time after its energy: of the window before the first word
-// of it nothing is known, unless that word is of most of the window.
-void fill_up(Activity::Piece& window, Wide told_for) {
-  const Wide length = window.end - window.begin;
+// A GPU's work is told some time after its energy: of the energy before the first word
+// of it nothing is known, unless that word is of most of the time in which it was seen.
+void fill_up(Activity::Piece& window, Wide told_for, Nanoseconds seen_from) {
+  const Wide length = window.end - std::max(window.begin, seen_from);
   if (told_for >= length) return;
   window.is_told &= 2 * told_for > length;
   if (told_for <= 0) return;
@@ -85,7 +85,8 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
     hold(piece, piece.end - std::max(piece.begin, until_));
     ++whole;
   }
-  if (is_gpu()) fill_up(sum, held_for);
+  const auto& points = elected().curve().points();
+  if (is_gpu()) fill_up(sum, held_for, points.empty() ? until_ : points.front().time);
   if (held_for > 0) {
     sum.held = {.ours = static_cast<std::uint64_t>(held_ours / held_for),
                 .unreserved = static_cast<std::uint64_t>(held_nobody / held_for)};

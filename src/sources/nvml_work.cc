@@ -16,9 +16,10 @@ namespace {
 constexpr Nanoseconds kUtilisationPeriod = kSecond / 6;
 // Readings without a sample after which the register is asked instead: the driver writes none while a GPU rests.
 constexpr int kPatience = 3;
-constexpr int kReadingsPerLook = 2;          // at the performance of slices: two calls each
-constexpr std::size_t kMostSamples = 128;    // that a driver keeps
-constexpr std::size_t kUsualProcesses = 16;  // on one GPU; more are asked for once more
+constexpr int kReadingsPerLook = 2;             // at the performance of slices: two calls each
+constexpr std::size_t kMostSamples = 128;       // that a driver keeps
+constexpr std::uint64_t kLookBack = 1'000'000;  // microseconds: into what it kept before the first reading
+constexpr std::size_t kUsualProcesses = 16;     // on one GPU; more are asked for once more
 constexpr std::string_view kServer = "nvidia-cuda-mps-server";
 
 constexpr std::array kUtilisation = {Gpm::graphics_utilisation};
@@ -53,11 +54,13 @@ void Work::find_utilisation(Device device, Inventory& inventory) {
   Utilization utilisation{};
   if (const Return status = call_if_there(library_->call.utilization, device, &utilisation); !is_there(status))
     return leave_out(inventory, "utilisation", status);
-  // What lies in the buffer is of before. "Not found": there is one, with nothing in it.
+  // The last second of what lies in the buffer comes with the first reading: else the time until the next sample would
+  // be one of which nothing is known. "Not found": there is a buffer, with nothing in it.
   std::vector<Reading> before;
   samples_.resize(kMostSamples);
   const Return history = sample_history(device, before);
   has_history_ = is_there(history) || history == Return::not_found;
+  last_sample_ -= std::min(last_sample_, kLookBack);
   utilisation_ = add(inventory, {.kind = ChannelKind::utilisation,
                                  .sensor = "nvml-utilisation",
                                  .detail = has_history_ ? "nvmlDeviceGetSamples" : "nvmlDeviceGetUtilizationRates",

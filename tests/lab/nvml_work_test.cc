@@ -20,9 +20,9 @@ using ::testing::UnorderedElementsAre;
 
 class NvmlWork : public ::testing::Test {
  protected:
-  void open(const std::string& scenario) {
+  void open(const std::string& scenario, Nanoseconds at = 0) {
     (void)standin_.load(scenario);
-    standin_.at(0);
+    standin_.at(at);
     const auto kinds = all_sources();
     const auto nvml = std::ranges::find(kinds, "nvml", &SourceKind::name);
     Roots roots;
@@ -78,6 +78,18 @@ TEST_F(NvmlWork, TellsEverySampleOnceWithTheDriversStamp) {
     EXPECT_NEAR(static_cast<double>(told[i].first - told[i - 1].first), 1e9 / 6, 2e3);
     EXPECT_EQ(told[i].second, told[i - 1].second == 0 ? 1'000'000u : 0u);
   }
+}
+
+TEST_F(NvmlWork, TheFirstReadingTellsOfTheSecondBefore) {
+  open("[[gpu]]\nwatts = 300\nutilisation = 0.5\n", 5 * kSecond);
+  std::vector<Nanoseconds> stamps;
+  for (const Reading& reading : read(5 * kSecond + kSecond / 100)) {
+    if (reading.stamped && channels()[reading.channel].kind == ChannelKind::utilisation)
+      stamps.push_back(*reading.stamped);
+  }
+  ASSERT_GE(stamps.size(), 5u);
+  EXPECT_NEAR(static_cast<double>(stamps.back() - stamps.front()), static_cast<double>(kSecond), 0.4e9);
+  EXPECT_THAT(read(5 * kSecond + kSecond / 50), ::testing::Each(::testing::Field(&Reading::stamped, std::nullopt)));
 }
 
 TEST_F(NvmlWork, IsNotAskedForInAHunt) {

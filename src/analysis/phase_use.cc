@@ -87,7 +87,6 @@ class Reader {
       if (device.record.device.kind != DeviceKind::gpu || device.energy.total.value_or(0) <= 0) continue;
       gpus_.push_back(&device);
       peaks_.push_back(peak_of(device.record));
-      works_on_gpus_ |= device.record.busy_time > 0;
     }
   }
 
@@ -217,10 +216,11 @@ class Reader {
     return {};
   }
 
-  // Devices of the run that work for it, outside the waits: its GPUs, or where it uses none the processors.
+  // Devices that work for the run outside the waits: the GPUs that it is charged for, or where there is none
+  // processors.
   void note_work(const Extent& extent, const std::vector<std::string>& waits, PhaseBottleneck& into) const {
     PhaseUse& use = into.use;
-    if (!works_on_gpus_) {
+    if (gpus_.empty()) {
       const double rest = static_cast<double>(extent.duration) / 1e9 * use.without_waits();
       const Told cpu = told(extent, "", kCpuTime);
       if (rest > 0 && cpu.is_resolved()) {
@@ -250,8 +250,8 @@ class Reader {
   // The mean over all GPUs that tell.
   void note_gpus(PhaseBottleneck& into) const {
     PhaseUse& use = into.use;
-    if (gpus_.empty() || !works_on_gpus_) {
-      use.gpus_reason = "no GPU worked for the run, and processors do not tell what their arithmetic does";
+    if (gpus_.empty()) {
+      use.gpus_reason = "the run has no GPU, and processors do not tell what their arithmetic does";
       return;
     }
     GpuUse sum;
@@ -309,7 +309,6 @@ class Reader {
   std::vector<const DeviceBill*> gpus_;                                     // that the run was charged for
   std::vector<Peak> peaks_;                                                 // of these
   std::vector<const DeviceBill*> packages_;
-  bool works_on_gpus_ = false;
 };
 
 }  // namespace

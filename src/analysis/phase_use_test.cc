@@ -155,6 +155,16 @@ TEST(PhaseUse, AGpuThatOthersUsedTooSaysNothingOfTheRun) {
   EXPECT_EQ(run.of("decode").verdict.kind, Bottleneck::memory);
 }
 
+TEST(PhaseUse, AGpuThatIsKeptAndNotUsedRests) {
+  Case run;
+  run.bill.devices.front().record.busy_time = 0;
+  run.phase("tokenise", kLong);
+  run.gpu("tokenise", kLong, 0, 0, 0);
+  run.share("tokenise", "", kCpuTime, 3, kLong);
+  EXPECT_EQ(run.of("tokenise").verdict.kind, Bottleneck::idle);
+  EXPECT_NEAR(*run.of("tokenise").cpus, 3, 1e-9);
+}
+
 TEST(PhaseUse, LoaderWorkersAreInputWorkAndNoWorkOfThePhase) {
   Case run;
   run.bill.devices.clear();

@@ -25,12 +25,20 @@ class MonitoredCache final : public ByteCounter {
   // numbers, and pass or not.
   Result<std::optional<std::uint64_t>> bytes() override {
     char buffer[64];
-    TRY(const std::string_view text, file_.read(buffer, sizeof buffer));
-    return parse_u64(trim(text));
+    const auto text = file_.read(buffer, sizeof buffer);
+    if (text) {
+      const auto count = parse_u64(trim(*text));
+      if (count) last_ = count;
+      return count;
+    }
+    // A group that was removed counts no more: its tasks are another's.
+    if (text.error().code == Errc::absent) return last_;
+    return std::unexpected{text.error()};
   }
 
  private:
   PolledFile file_;
+  std::optional<std::uint64_t> last_;
 };
 
 // The root and the control groups in it.

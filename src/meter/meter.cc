@@ -257,7 +257,8 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   auto phases = phases_.stats(context.until.steady);
   if (tells_all || phases.size() <= kPhasesPerWindow) delta.phases = std::move(phases);
   if (tells_all)
-    delta.ranks = ranks_.records(phases_.charges([this](const std::string& device) { return is_counted(device); }));
+    delta.ranks = ranks_.records(context.until.steady,
+                                 phases_.charges([this](const std::string& device) { return is_counted(device); }));
   if (tells_all) {
     auto quantities = phase_quantities(delta.devices);
     if (is_end || quantities.size() <= kPhaseQuantitiesPerWindow) delta.phase_quantities = std::move(quantities);

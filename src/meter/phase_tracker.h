@@ -19,6 +19,8 @@ namespace everywatt {
 
 // What a wait is called within a path.
 inline constexpr std::string_view kWait = "wait:";
+// A wait of this name is for a rank's own input, not for other ranks.
+inline constexpr std::string_view kData = "data";
 
 class PhaseTracker {
  public:

@@ -5,6 +5,7 @@
 
 #include "base/median.h"
 #include "base/text.h"
+#include "meter/phase_tracker.h"
 #include "model/microjoules.h"
 
 namespace everywatt {
@@ -13,6 +14,14 @@ namespace {
 constexpr std::size_t kMostAhead = 4096;    // steps; a rank that far behind is none of this job
 constexpr std::size_t kMostSampled = 4096;  // steps whose lateness is kept
 constexpr double kLate = 0.1;               // of a step
+
+// Of sorted ones, at least two, the median of all but one.
+Nanoseconds middle_of_others(const std::vector<Nanoseconds>& sorted, Nanoseconds own) {
+  const auto place = static_cast<std::size_t>(std::ranges::lower_bound(sorted, own) - sorted.begin());
+  const auto other = [&](std::size_t i) { return sorted[i < place ? i : i + 1]; };
+  const std::size_t others = sorted.size() - 1;
+  return (other((others - 1) / 2) + other(others / 2)) / 2;
+}
 
 }  // namespace
 
@@ -37,17 +46,30 @@ void RankWatch::take(const Mark& mark) {
   if (std::holds_alternative<StepMark>(mark.what)) {
     end_step(ranks_[place_of(process)], mark.time);
   } else if (const auto* begin = std::get_if<WaitBegin>(&mark.what)) {
-    ranks_[place_of(process)].waits[begin->span] = mark.time;
+    if (begin->name != kData) ranks_[place_of(process)].waits[begin->span] = mark.time;
   } else if (const auto* end = std::get_if<WaitEnd>(&mark.what)) {
     Rank& rank = ranks_[place_of(process)];
     const auto open = rank.waits.find(end->span);
     if (open == rank.waits.end()) return;
     // One wait within another is counted once.
-    if (rank.waits.size() == 1) rank.waited += std::max<Nanoseconds>(0, mark.time - open->second);
+    if (rank.waits.size() == 1) {
+      const Nanoseconds waited = std::max<Nanoseconds>(0, mark.time - open->second);
+      rank.waited += waited;
+      rank.waited_ever += waited;
+    }
     rank.waits.erase(open);
   } else if (std::holds_alternative<ProcessEnd>(mark.what)) {
-    ranks_[place_of(process)].has_ended = true;
+    Rank& rank = ranks_[place_of(process)];
+    rank.waited_ever += rank.open_wait(mark.time);
+    rank.waits.clear();
+    rank.has_ended = true;
   }
+}
+
+Nanoseconds RankWatch::Rank::open_wait(Nanoseconds now) const {
+  Nanoseconds longest = 0;
+  for (const auto& [span, begin] : waits) longest = std::max(longest, now - begin);
+  return longest;
 }
 
 // What lies before the first step is no step: programs begin at different times.
@@ -101,7 +123,9 @@ void RankWatch::settle_step(const std::vector<std::size_t>& places) {
     least_wait = std::min(least_wait, step.waited);
   }
   const std::size_t slowest = places[static_cast<std::size_t>(std::ranges::max_element(worked) - worked.begin())];
-  const Nanoseconds middle = upper_median(worked), whole = std::max<Nanoseconds>(upper_median(durations), 1);
+  const Nanoseconds whole = std::max<Nanoseconds>(upper_median(durations), 1);
+  std::vector<Nanoseconds> sorted = worked;
+  std::ranges::sort(sorted);
   for (std::size_t i = 0; i < places.size(); ++i) {
     Rank& rank = ranks_[places[i]];
     const Step& step = rank.ahead.front();
@@ -109,7 +133,8 @@ void RankWatch::settle_step(const std::vector<std::size_t>& places) {
     rank.sum.waited += step.waited;
     rank.waited_on.resize(ranks_.size());
     rank.waited_on[slowest] += step.waited - least_wait;
-    const auto lateness = static_cast<float>(static_cast<double>(worked[i] - middle) / static_cast<double>(whole));
+    const Nanoseconds behind = worked[i] - middle_of_others(sorted, worked[i]);
+    const auto lateness = static_cast<float>(static_cast<double>(behind) / static_cast<double>(whole));
     ++rank.steps;
     // A sample in which each step stands with equal chance, as meter/floor keeps its own.
     const std::uint64_t slot = (rank.steps * 0x9E3779B97F4A7C15u >> 20) % rank.steps;
@@ -121,7 +146,7 @@ void RankWatch::settle_step(const std::vector<std::size_t>& places) {
   }
 }
 
-std::vector<RankRecord> RankWatch::records(const std::map<ProcessKey, Charge>& charges) const {
+std::vector<RankRecord> RankWatch::records(Nanoseconds now, const std::map<ProcessKey, Charge>& charges) const {
   std::vector<RankRecord> records;
   std::vector<MicroJoules> caused(ranks_.size(), 0);
   std::vector<std::size_t> places;
@@ -132,9 +157,9 @@ std::vector<RankRecord> RankWatch::records(const std::map<ProcessKey, Charge>& c
     const auto found = charges.find(processes_[place]);
     const Charge charge = found == charges.end() ? Charge{} : found->second;
     const Nanoseconds beyond = std::reduce(rank.waited_on.begin(), rank.waited_on.end());
-    const auto waited = rank.sum.waited > 0
-                            ? static_cast<MicroJoules>(static_cast<Wide>(charge.waiting) * beyond / rank.sum.waited)
-                            : 0;
+    // Of all waits: also of the first, in which a rank may wait long for one that starts late.
+    const Nanoseconds ever = rank.waited_ever + rank.open_wait(now);
+    const auto waited = ever > 0 ? static_cast<MicroJoules>(static_cast<Wide>(charge.waiting) * beyond / ever) : 0;
     if (beyond > 0) {
       const auto parts = split(waited, std::vector<std::uint64_t>(rank.waited_on.begin(), rank.waited_on.end()));
       for (std::size_t other = 0; other < parts.size(); ++other) caused[other] += parts[other];

@@ -1,6 +1,7 @@
 // The ranks of one job beside each other: how long each worked and waited in every step, and on whom it waited. A step
 // is complete when all ranks have made it. What even the rank that waits least waits is the price of talking; what the
-// others wait longer is caused by the one that worked longest.
+// others wait longer is caused by the one that worked longest. Who waits for its data waits for no rank: that is its
+// work.
 #pragma once
 #include <deque>
 #include <map>
@@ -21,13 +22,13 @@ class RankWatch {
   void settle();
   void set_rank(const ProcessKey& process, int rank);
 
-  // What each process was charged, and how much of that in its waits.
+  // What each process was charged, and how much of that in its waits for other ranks.
   struct Charge {
     MicroJoules all = 0;
     MicroJoules waiting = 0;
   };
-  // None while fewer than two ranks have made a step together.
-  [[nodiscard]] std::vector<RankRecord> records(const std::map<ProcessKey, Charge>& charges) const;
+  // None while fewer than two ranks have made a step together. `now`: up to when they were charged.
+  [[nodiscard]] std::vector<RankRecord> records(Nanoseconds now, const std::map<ProcessKey, Charge>& charges) const;
 
  private:
   struct Step {
@@ -39,14 +40,16 @@ class RankWatch {
     std::optional<int> stated = {};
     std::optional<Nanoseconds> step_began = {};       // none: no step yet
     Nanoseconds waited = 0;                           // in this step
+    Nanoseconds waited_ever = 0;                      // before the first step and after the last, too
     std::map<std::uint64_t, Nanoseconds> waits = {};  // open ones, by span: when they began
     std::deque<Step> ahead = {};                      // steps that others have not made yet
     bool has_ended = false;
+    [[nodiscard]] Nanoseconds open_wait(Nanoseconds now) const;
     // Of steps that all have made.
     std::uint64_t steps = 0;
     Step sum = {};
     std::vector<Nanoseconds> waited_on = {};  // beyond what all waited, by the place of the rank that caused it
-    std::vector<float> lateness = {};         // behind the median rank, in parts of that step; a sample of all
+    std::vector<float> lateness = {};         // behind the median of the others, in parts of that step; a sample of all
   };
   [[nodiscard]] std::size_t place_of(const ProcessKey& process);
   void end_step(Rank& rank, Nanoseconds time);

@@ -34,7 +34,7 @@ class Job {
     std::map<ProcessKey, RankWatch::Charge> charges;
     for (std::size_t i = 0; i < ranks; ++i)
       charges[process(static_cast<int>(i))] = {.all = 2'000'000, .waiting = 1'000'000};
-    return watch.records(charges);
+    return watch.records(now_, charges);
   }
 
   static constexpr Nanoseconds kTalk = kMillisecond;
@@ -55,8 +55,9 @@ TEST(Ranks, WaitIsCausedByTheOneThatWorkedLongest) {
   EXPECT_EQ(records[2].waited_on_others, 0);
   EXPECT_EQ(records[0].waited_on_others, 100 * 3 * kMillisecond);
   EXPECT_EQ(records[0].waited, 100 * 4 * kMillisecond);
-  EXPECT_EQ(records[0].energy_waited, 750'000);  // three of the four milliseconds
-  EXPECT_EQ(records[2].energy_caused, 3 * 750'000);
+  const MicroJoules waited = 1'000'000 * 300 / 404;  // three of four milliseconds, in all waits but the first
+  EXPECT_EQ(records[0].energy_waited, waited);
+  EXPECT_EQ(records[2].energy_caused, 3 * waited);
   EXPECT_NEAR(records[2].lateness, 3.0 / 14, 1e-6);
   EXPECT_EQ(records[2].late_share, 1);
   EXPECT_EQ(records[0].late_share, 0);
@@ -105,6 +106,67 @@ TEST(Ranks, NumbersAreThoseThatAreStated) {
   ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(records[0].rank, 3);
   EXPECT_EQ(records[1].rank, 7);
+}
+
+TEST(Ranks, OfTwoTheSlowerIsBehindTheOther) {
+  Job job;
+  for (int i = 0; i <= 20; ++i) job.step({10 * kMillisecond, 13 * kMillisecond});
+  const auto records = job.records(2);
+  EXPECT_NEAR(records[1].lateness, 3.0 / 14, 1e-6);
+  EXPECT_NEAR(records[0].lateness, -3.0 / 14, 1e-6);
+  EXPECT_EQ(records[1].late_share, 1);
+}
+
+Mark said(int rank, Nanoseconds time, decltype(Mark::what) what) {
+  const ProcessKey who = process(rank);
+  return {.time = time, .lane = {.process = who, .thread = who.pid}, .what = std::move(what)};
+}
+
+// Rank 0 waits a second for rank 1 to start, and then 10 ms in each of a hundred steps, all at the same power.
+TEST(Ranks, JoulesOfAWaitBeforeTheFirstStepAreNotThoseOfSteps) {
+  RankWatch watch;
+  watch.take(said(0, 0, WaitBegin{1, "barrier"}));
+  watch.take(said(0, kSecond, WaitEnd{1}));
+  watch.take(said(0, kSecond, StepMark{}));
+  watch.take(said(1, kSecond, StepMark{}));
+  Nanoseconds now = kSecond;
+  for (std::uint64_t step = 2; step < 102; ++step) {
+    watch.take(said(0, now + 20 * kMillisecond, WaitBegin{step, "barrier"}));
+    now += 30 * kMillisecond;
+    watch.take(said(0, now, WaitEnd{step}));
+    for (int rank : {0, 1}) watch.take(said(rank, now, StepMark{}));
+  }
+  watch.settle();
+  const auto records = watch.records(now, {{process(0), {.all = 4'000'000, .waiting = 2'000'000}}});
+  EXPECT_EQ(records.at(0).waited_on_others, kSecond);
+  EXPECT_EQ(records.at(0).energy_waited, 1'000'000);
+  // It waits on for one that hangs: that belongs to no step either.
+  watch.take(said(0, now, WaitBegin{200, "barrier"}));
+  const auto hanging = watch.records(now + 2 * kSecond, {{process(0), {.all = 8'000'000, .waiting = 4'000'000}}});
+  EXPECT_EQ(hanging.at(0).energy_waited, 1'000'000);
+  watch.take(said(0, now + 2 * kSecond, ProcessEnd{}));
+  const auto killed = watch.records(now + 9 * kSecond, {{process(0), {.all = 8'000'000, .waiting = 4'000'000}}});
+  EXPECT_EQ(killed.at(0).energy_waited, 1'000'000);
+}
+
+// Rank 1 waits for its data while rank 0 waits for rank 1.
+TEST(Ranks, WhoWaitsForDataKeepsTheOthersWaiting) {
+  RankWatch watch;
+  for (int rank : {0, 1}) watch.set_rank(process(rank), rank);
+  Nanoseconds now = 0;
+  for (std::uint64_t step = 1; step <= 30; ++step) {
+    watch.take(said(1, now, WaitBegin{2 * step, "data"}));
+    watch.take(said(1, now + 30 * kMillisecond, WaitEnd{2 * step}));
+    watch.take(said(0, now + 10 * kMillisecond, WaitBegin{2 * step + 1, "gradients"}));
+    now += 40 * kMillisecond;
+    watch.take(said(0, now, WaitEnd{2 * step + 1}));
+    for (int rank : {0, 1}) watch.take(said(rank, now, StepMark{}));
+  }
+  watch.settle();
+  const auto records = watch.records(now, {});
+  EXPECT_EQ(records.at(1).waited, 0);
+  EXPECT_EQ(records.at(0).waited_on_others, 29 * 30 * kMillisecond);
+  EXPECT_NEAR(records.at(1).lateness, 0.75, 1e-6);
 }
 
 TEST(Ranks, AJobOfOneProcessHasNone) {

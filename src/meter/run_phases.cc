@@ -4,6 +4,7 @@
 #include <numeric>
 #include <span>
 
+#include "base/text.h"
 #include "model/accounts.h"
 #include "model/microjoules.h"
 
@@ -32,6 +33,13 @@ std::vector<Entry> undivided(const std::string& device, const Accounts& booked, 
 
 bool is_nothing(const std::vector<std::uint64_t>& weights) {
   return std::ranges::all_of(weights, [](std::uint64_t weight) { return weight == 0; });
+}
+
+// In any wait but for data: "epoch/wait:gradients".
+bool waits_for_ranks(std::string_view path) {
+  return std::ranges::any_of(split(path, '/'), [](std::string_view name) {
+    return name.starts_with(kWait) && name.substr(kWait.size()) != kData;
+  });
 }
 
 }  // namespace
@@ -140,7 +148,7 @@ void RunPhases::note_charges(const ProcessKey& process, std::span<const Entry> e
     if (entry.account != Account::busy && entry.account != Account::idle) continue;
     RankWatch::Charge& charge = charges_[entry.device][process];
     charge.all += entry.energy;
-    if (entry.phase.find(kWait) != entry.phase.npos) charge.waiting += entry.energy;
+    if (waits_for_ranks(entry.phase)) charge.waiting += entry.energy;
   }
 }
 

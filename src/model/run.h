@@ -159,7 +159,7 @@ struct RankRecord {
   MicroJoules energy = 0;            // charged to it, over the whole run
   MicroJoules energy_waited = 0;     // of that in waits on others …
   MicroJoules energy_caused = 0;     // … and by others in waits on it: both sum to the same over all ranks
-  double lateness = 0;               // behind the median rank, in parts of a step: the median over steps
+  double lateness = 0;               // behind the median of the others, in parts of a step: the median over steps
   double late_share = 0;             // of steps in which it was late by more than a tenth of one
   bool operator==(const RankRecord&) const = default;
 };

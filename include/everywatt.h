@@ -4,10 +4,10 @@
  * load it; nothing has to be opened: the first mark does what is needed.
  *
  * Promises. A mark is a few writes to memory, tens of nanoseconds, without a
- * system call (where the kernel offers its clock without one). No function
- * blocks on the supervisor, ends the process, throws, or changes errno. Without
- * a supervisor (EVERYWATT_SOCKET unset) or with EVERYWATT_DISABLED=1 all are
- * no-ops. Every function may be called from any thread at any time; after
+ * system call (where the kernel offers its clock without one). No function but
+ * everywatt_start blocks on the supervisor; none ends the process, throws, or
+ * changes errno. Without a supervisor (EVERYWATT_SOCKET unset and nothing
+ * started) or with EVERYWATT_DISABLED=1 all are no-ops. Every function may be called from any thread at any time; after
  * fork() the child has a ring of its own from its first mark on, and names stay
  * valid in it. The first mark of a process, and each name when it is first
  * seen, take a lock for some microseconds; other marks take none.
@@ -46,7 +46,8 @@ typedef enum everywatt_state {
   EVERYWATT_NO_SUPERVISOR = 2, /* no path was given and EVERYWATT_SOCKET is not set */
   EVERYWATT_PATH_TOO_LONG = 3, /* the socket's path has more than 107 bytes, the most that Linux allows */
   EVERYWATT_NO_MEMORY = 4,     /* the kernel gave no memory or no file for the ring (8.3 MiB) */
-  EVERYWATT_IS_CLOSED = 5      /* everywatt_close was called, or nothing was marked yet */
+  EVERYWATT_IS_CLOSED = 5,     /* everywatt_close was called, or nothing was marked yet */
+  EVERYWATT_NO_METER = 6       /* everywatt_start: no everywatt could be started */
 } everywatt_state;
 
 /* What everywatt_count counts. */
@@ -73,6 +74,21 @@ typedef enum everywatt_precision {
  * what EVERYWATT_SOCKET says. Where it is open but was not handed over yet, one
  * more attempt is made. Cost: about 0.1 ms, once. */
 EVERYWATT_API everywatt_state everywatt_open(const char* socket_path);
+
+/* Measures this process from here on where nobody does: starts `everywatt
+ * attach` beside it (the program that EVERYWATT_BIN names, else the one on
+ * PATH), detached, so that it is not on the bill and outlives the process, and
+ * opens the marks to it. The bill is in the ledger when the process has ended.
+ * Ranks of one job on one node (torchrun, srun, mpirun) that call this share one
+ * meter around their common launcher, from the first that calls until the last
+ * ends, however many ask at once. Inside `everywatt run`, or after another
+ * start, it is everywatt_open(NULL). `name` is the run's; NULL: the program's.
+ *
+ * The one function that waits: until the meter measures, some tens of
+ * milliseconds. Call it at the begin of main, before there are threads: it
+ * starts a process, and sets EVERYWATT_SOCKET and EVERYWATT_RUN_ID for this one's
+ * children. Returns EVERYWATT_IS_OPEN, or why nothing is measured. */
+EVERYWATT_API everywatt_state everywatt_start(const char* name);
 
 /* No marks of this process follow (until it calls everywatt_open); what was
  * marked is still read. No other thread may be marking meanwhile. Not needed

@@ -63,6 +63,7 @@ void flops(Kind kind, everywatt_precision precision, double amount) {
 extern "C" {
 
 everywatt_state everywatt_open(const char* socket_path) { return open_own_ring(socket_path); }
+everywatt_state everywatt_start(const char* name) { return start_and_open(name); }
 void everywatt_close(void) { close_own_ring(); }
 everywatt_state everywatt_current_state(void) { return state_of_own_ring(); }
 
@@ -78,6 +79,9 @@ const char* everywatt_state_text(everywatt_state state) {
       return "marks go nowhere: the path in EVERYWATT_SOCKET is longer than the 107 bytes that Linux allows";
     case EVERYWATT_NO_MEMORY:
       return "marks go nowhere: the kernel gave no memory or no file for the ring";
+    case EVERYWATT_NO_METER:
+      return "nothing is measured: no everywatt could be started, neither the one that EVERYWATT_BIN names nor one on "
+             "PATH";
     case EVERYWATT_IS_CLOSED:
       return "nothing was marked yet, or everywatt_close was called";
   }

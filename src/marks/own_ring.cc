@@ -11,6 +11,7 @@
 #include <ctime>
 
 #include "marks/delivery.h"
+#include "marks/meter_beside.h"
 
 namespace everywatt::marks {
 
@@ -127,8 +128,11 @@ void after_fork_in_child() {
 
 // A supervisor that came late gets the ring of a process that ends early.
 [[gnu::destructor]] void hand_over_at_exit() {
-  const Section section;
-  if (!is_handed_over()) hand_over(monotonic_now());
+  {
+    const Section section;
+    if (!is_handed_over()) hand_over(monotonic_now());
+  }
+  leave_meter();
 }
 
 }  // namespace
@@ -153,9 +157,31 @@ everywatt_state open_own_ring(const char* socket_path) {
     affairs.state = open_now(socket_path);
     own.settled.store(true, std::memory_order_release);
   } else if (!is_handed_over()) {
+    // Where the variable led to nobody, and somebody is known now.
+    if (socket_path) affairs.state = choose_path(socket_path);
     hand_over(monotonic_now());
   }
   return affairs.state;
+}
+
+// Not in a Section: other threads' marks do not wait for a program to start.
+everywatt_state start_and_open(const char* name) {
+  static constinit pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+  if (is_disabled()) return EVERYWATT_IS_DISABLED;
+  const int error = errno;
+  ::pthread_mutex_lock(&one_at_a_time);
+  MeterBeside meter;
+  const bool is_inside = is_heard_at(std::getenv("EVERYWATT_SOCKET"));
+  const bool is_met = !is_inside && meet_at_meter(name, meter);
+  if (is_met) {
+    ::setenv("EVERYWATT_SOCKET", meter.socket, 1);
+    ::setenv("EVERYWATT_RUN_ID", meter.run, 1);
+  }
+  const everywatt_state state =
+      is_inside || is_met ? open_own_ring(is_met ? meter.socket : nullptr) : EVERYWATT_NO_METER;
+  ::pthread_mutex_unlock(&one_at_a_time);
+  errno = error;
+  return state;
 }
 
 void close_own_ring() {

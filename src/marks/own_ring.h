@@ -27,6 +27,7 @@ Ring* open_at_first_mark();
 void try_again(std::int64_t now);
 
 everywatt_state open_own_ring(const char* socket_path);
+everywatt_state start_and_open(const char* name);
 void close_own_ring();
 everywatt_state state_of_own_ring();
 std::uint32_t add_name(const char* text, std::size_t size);

@@ -5,7 +5,7 @@ include(${everywatt_source_dir}/cmake/EverywattLibrary.cmake)
 set(marks_dir ${everywatt_source_dir}/src/marks)
 
 add_library(marks_writer OBJECT
-  ${marks_dir}/delivery.cc ${marks_dir}/library.cc ${marks_dir}/name_table.cc ${marks_dir}/own_ring.cc ${marks_dir}/ring_writer.cc)
+  ${marks_dir}/delivery.cc ${marks_dir}/launcher.cc ${marks_dir}/library.cc ${marks_dir}/meter_beside.cc ${marks_dir}/name_table.cc ${marks_dir}/own_ring.cc ${marks_dir}/ring_writer.cc)
 target_include_directories(marks_writer
   PUBLIC ${everywatt_source_dir}/include PRIVATE ${everywatt_source_dir}/src)
 # C++ without its runtime: a C program links it as it is.

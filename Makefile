@@ -53,9 +53,10 @@ test-fuzz: packages-test
 	cmake --build --preset fuzz
 	$(PYTHON) tools/fuzz.py --seconds 5
 
-test-integration: build packages-run packages-test ## tests against real trackers and frameworks
+test-integration: build packages-run packages-test ## tests against real trackers and frameworks; says that they passed
 	@echo "== real trackers and frameworks, from PyPI, on loopback"
 	$(PYTHON) -m pytest -q tests/integration/trackers
+	$(PYTHON) tools/trackers_checked.py --write
 
 bench: packages-bench ## ratios against peers, with intervals, into docs/measurements
 	@echo "== benchmarks"

@@ -156,8 +156,7 @@ def test_a_job_that_uses_no_gpu_is_charged_none(on_lab):
     scenario = STEP.replace('pid = "job-child"', "pid = 4711")
     gpu, = on_lab(scenario, "sleep", "3").gpus()
     assert gpu["total_joules"] == 0 and gpu["other_joules"] > 0
-    idle = STEP[:STEP.index("[[gpu.process]]")]
-    gpu, = on_lab(idle, "sleep", "2").gpus()
+    gpu, = on_lab('[[gpu]]\nname = "NVIDIA H100 80GB HBM3"\nwatts = 80\nidle_watts = 80\nutilisation = 0\n', "sleep", "2").gpus()
     assert gpu["total_joules"] == 0 and gpu["unattributed_joules"] == pytest.approx(gpu["measured_joules"], rel=0.01)
 
 

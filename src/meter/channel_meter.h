@@ -43,6 +43,9 @@ class ChannelMeter {
   [[nodiscard]] const Channel& channel() const { return channel_; }
   [[nodiscard]] const EnergyCurve& curve() const { return curve_; }
   [[nodiscard]] EnergyCurve& curve() { return curve_; }
+  // A counter that shows all that was drawn up to the moment of reading: between two moments it says the same however
+  // often it is read.
+  [[nodiscard]] bool counts_at_once() const { return channel_.kind == ChannelKind::energy && !is_slow(); }
   // A counter that was read several times and never moved.
   [[nodiscard]] bool is_stuck() const {
     return channel_.kind == ChannelKind::energy && readings_ > 1 && raw_total_ == 0;

@@ -86,13 +86,19 @@ DeviceBooks::DeviceBooks(Device device, bool counted, std::vector<Candidate> can
   }
 }
 
+// The elected sensor, and one that measures in another way to check it by.
+bool DeviceBooks::reads(const Meter& meter, std::size_t source) const {
+  if (!meter.sensor || meter.candidate.source != source) return false;
+  return &meter == &meters_.front() || meter.candidate.channel.method != elected().candidate.channel.method;
+}
+
 bool DeviceBooks::reads(std::size_t source) const {
-  // The elected sensor, and one that measures in another way to check it by.
-  for (const Meter& meter : meters_) {
-    if (!meter.sensor || meter.candidate.source != source) continue;
-    if (&meter == &meters_.front() || meter.candidate.channel.method != elected().candidate.channel.method) return true;
-  }
-  return false;
+  return std::ranges::any_of(meters_, [&](const Meter& meter) { return reads(meter, source); });
+}
+
+bool DeviceBooks::needs_ticks(std::size_t source) const {
+  return std::ranges::any_of(
+      meters_, [&](const Meter& meter) { return reads(meter, source) && !meter.sensor->counts_at_once(); });
 }
 
 void DeviceBooks::begin(Nanoseconds start) {

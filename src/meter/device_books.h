@@ -90,6 +90,8 @@ class DeviceBooks {
   [[nodiscard]] bool is_counted() const { return counted_; }
   [[nodiscard]] DeviceRecord record() const;
   [[nodiscard]] bool reads(std::size_t source) const;
+  // Whether a sensor of that source is read that must be looked at often to be right.
+  [[nodiscard]] bool needs_ticks(std::size_t source) const;
   // Whether the elected sensor's readings can be placed at its renewals.
   [[nodiscard]] bool knows_renewals() const {
     return meters_.empty() || !elected().sensor || elected().sensor->knows_renewals();
@@ -115,6 +117,7 @@ class DeviceBooks {
     [[nodiscard]] const EnergyCurve& curve() const { return sensor ? sensor->curve() : modelled; }
   };
 
+  [[nodiscard]] bool reads(const Meter& meter, std::size_t source) const;
   void model(const Work& work);
   bool settle_election(Nanoseconds until, Close close);
   // A counter that its own board's power contradicts is deposed, and the windows

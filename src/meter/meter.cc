@@ -107,8 +107,9 @@ std::vector<unsigned> Meter::cpus_followed_by(const Device& device) const {
 }
 
 Meter::Reads Meter::reads(std::size_t source) const {
-  if (std::ranges::any_of(books_, [&](const auto& b) { return b.reads(source); })) return Reads::every_tick;
+  if (std::ranges::any_of(books_, [&](const auto& b) { return b.needs_ticks(source); })) return Reads::every_tick;
   if (std::ranges::any_of(gpus_, [&](const GpuUse& gpu) { return gpu.source == source; })) return Reads::every_tick;
+  if (std::ranges::any_of(books_, [&](const auto& b) { return b.reads(source); })) return Reads::when_awake;
   const bool tells_work = std::ranges::any_of(activities_, [&](const auto& a) { return a.place.source == source; });
   if (tells_work) return Reads::at_edges;
   return fares_.contains(source) ? Reads::each_second : Reads::never;

@@ -54,8 +54,9 @@ class Meter {
 
   // When a source's readings are of use. The kernel's account of CPU time is asked for at
   // the edges of windows alone: it costs the kernel more than all sensors together. What tells nothing but
-  // quantities is asked for once a second.
-  enum class Reads { never, each_second, at_edges, every_tick };
+  // quantities is asked for once a second. Counters that show all that was drawn are worth a look at each tick, but
+  // not worth waking up for: between two edges they say the same.
+  enum class Reads { never, each_second, at_edges, when_awake, every_tick };
   [[nodiscard]] Reads reads(std::size_t source) const;
   // Whether all readings can be placed at the renewals of their registers; else a hunt for them is of use.
   [[nodiscard]] bool knows_renewals() const {

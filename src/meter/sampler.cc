@@ -106,7 +106,19 @@ void Sampler::sample_tick(Clock& clock) {
   for (const std::size_t source : ticking_) call(clock, source, before);
   if (!side_) return;
   take_from_beside();
+  ask_beside(Edge::usual);
+}
+
+// What is read at each tick is read without being asked for.
+void Sampler::ask_beside(Edge edge) {
+  side_->keep_pace(reads_beside_ ? kTick : 0);
+  if (reads_beside_ && look_ == SideReader::Look::once && edge == Edge::usual) return;
   side_->request(std::exchange(look_, SideReader::Look::once));
+}
+
+Sampler::Pace Sampler::pace() const {
+  if (!reads_beside_) return pace_;
+  return side_->opening() > 0 ? Pace::ticks : std::min(pace_, Pace::leisurely);
 }
 
 bool Sampler::is_due(Meter::Reads reads, std::size_t source, Nanoseconds now, Edge edge) {
@@ -126,7 +138,7 @@ void Sampler::sample_edge(Clock& clock, Meter& meter, Nanoseconds patience) {
   }
   if (side_) {
     take_from_beside();
-    side_->request(std::exchange(look_, SideReader::Look::once));
+    ask_beside(edge);
     if (patience > 0) {
       (void)side_->wait(SideReader::For::readings, RealClock{}.now().steady + patience);
       take_from_beside();
@@ -140,13 +152,16 @@ void Sampler::sample_edge(Clock& clock, Meter& meter, Nanoseconds patience) {
   calls_.clear();
   readings_.clear();
   ticking_.clear();
+  pace_ = Pace::edges;
   reads_beside_ = side_ && side_->opening() > 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (meter.reads(i) != Meter::Reads::every_tick) continue;
+    const Meter::Reads reads = meter.reads(i);
+    if (reads < Meter::Reads::when_awake) continue;
     if (beside_.contains(sources_[i])) {
       reads_beside_ = true;
     } else {
       ticking_.push_back(i);
+      pace_ = std::min(pace_, reads == Meter::Reads::every_tick ? Pace::ticks : Pace::leisurely);
     }
   }
 }

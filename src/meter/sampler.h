@@ -1,4 +1,4 @@
-// The sources of a machine, opened once and read every tick: what answers,
+// The sources of a machine, opened once and read on the ticks: what answers,
 // what is denied, what failed and how often. The only part of the meter that
 // touches sources; it stamps each call before and after.
 #pragma once
@@ -28,6 +28,9 @@ struct SourceState {
 
 class Sampler {
  public:
+  // The grid on which all everywatts of a host read: multiples of it on CLOCK_MONOTONIC.
+  static constexpr Nanoseconds kTick = 100 * kMillisecond;
+
   // Where families that may take their time are opened and read: beside the
   // loop, on threads of their own, or in it, as virtual time wants it.
   enum class Slow { beside, here };
@@ -47,14 +50,16 @@ class Sampler {
   // One reading of all that the meter uses, handed on with its stamps and with
   // those that waited. `patience`: for what is read beside the loop.
   void sample_edge(Clock& clock, Meter& meter, Nanoseconds patience = 0);
-  // One reading of what the meter uses at each tick. It waits for the next
+  // One reading of what is worth a look at each tick. It waits for the next
   // edge: a tick finds the processor's caches cold, and the less code it
   // touches the less it costs.
   void sample_tick(Clock& clock);
   // The next reading beside the loop is a hunt for the renewals of registers.
   void hunt() { look_ = SideReader::Look::hunt; }
-  // Whether there is anything to read between the edges.
-  [[nodiscard]] bool has_ticks() const { return !ticking_.empty() || reads_beside_; }
+  // How soon the loop is to look again: at the next tick; now and then, for the shape of what lies between two
+  // edges and for what was read beside it; or at the next edge.
+  enum class Pace { ticks, leisurely, edges };
+  [[nodiscard]] Pace pace() const;
 
   // Failures since the last call, each text once: "read …/energy_uj: No such device".
   std::vector<std::string> take_failures();
@@ -63,6 +68,8 @@ class Sampler {
   void note(const Result<void>& outcome);
   void note_state(std::size_t family, const Result<void>& opened);
   void take_from_beside();
+  enum class Edge { usual, last };
+  void ask_beside(Edge edge);
 
   std::vector<std::unique_ptr<Source>> owned_;
   std::vector<Source*> sources_;      // ours and those beside, in the order in which they came
@@ -78,11 +85,11 @@ class Sampler {
   };
   void call(Clock& clock, std::size_t source, Nanoseconds& before);
   // Of a source in the loop, at an edge; it counts as read then.
-  enum class Edge { usual, last };
   bool is_due(Meter::Reads reads, std::size_t source, Nanoseconds now, Edge edge);
 
   std::map<std::size_t, Nanoseconds> seconds_read_;  // by source that is read once a second: the second
   std::vector<std::size_t> ticking_;                 // sources read at each tick
+  Pace pace_ = Pace::edges;                          // that they ask for
   std::vector<Call> calls_;                          // since the last edge
   std::vector<Reading> readings_;                    // of these calls, in their order
   std::map<std::string, std::uint64_t> failures_;    // and how often each was seen

@@ -35,6 +35,8 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   std::vector<Opened> opened;
   std::size_t opening = 0;
   std::size_t readers = 0;
+  Nanoseconds period = 0;    // 0: reads when asked
+  Nanoseconds next_due = 0;  // by the period
 
   // Signals are the loop's: a thread beside it takes none.
   template <class Work>
@@ -65,11 +67,40 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     return next;
   }
 
+  void want(int readings) {
+    for (const auto& slot : slots) {
+      if (!slot->reading_since || slot->wanted > 0) slot->wanted = std::max(slot->wanted, readings);
+    }
+  }
+
+  void have_reader(Nanoseconds now) {
+    if (slots.empty() || has_reader(now)) return;
+    ++readers;
+    start_thread([](State& state) { state.read_all(); });
+  }
+
+  // Until there is something to read, or nothing any more.
+  void wait_for_work(std::unique_lock<std::mutex>& lock) {
+    while (!is_over && !next_slot()) {
+      if (period == 0) {
+        work.wait(lock);
+        continue;
+      }
+      const Nanoseconds now = clock.now().steady;
+      if (now >= next_due) {
+        want(1);
+        next_due = next_on_grid(now, period);
+        if (next_slot()) return;
+      }
+      work.wait_for(lock, std::chrono::nanoseconds{next_due - now});
+    }
+  }
+
   void read_all() {
     std::unique_lock lock{mutex};
     int round = 0;
     for (;;) {
-      work.wait(lock, [&] { return is_over || next_slot(); });
+      wait_for_work(lock);
       if (is_over) break;
       if (const int wanted = next_slot()->wanted; wanted < std::exchange(round, wanted)) {
         work.wait_for(lock, std::chrono::nanoseconds{kHuntPause}, [&] { return is_over; });
@@ -146,15 +177,20 @@ std::size_t SideReader::opening() const {
 void SideReader::request(Look look) {
   const std::lock_guard lock{state_->mutex};
   if (state_->slots.empty()) return;
-  const int readings = look == Look::hunt ? kHuntReads : 1;
-  for (const auto& slot : state_->slots) {
-    if (!slot->reading_since || slot->wanted > 0) slot->wanted = std::max(slot->wanted, readings);
-  }
-  if (!state_->has_reader(state_->clock.now().steady)) {
-    ++state_->readers;
-    state_->start_thread([](State& state) { state.read_all(); });
-  }
+  state_->want(look == Look::hunt ? kHuntReads : 1);
+  state_->have_reader(state_->clock.now().steady);
   state_->work.notify_one();
+}
+
+void SideReader::keep_pace(Nanoseconds period) {
+  const std::lock_guard lock{state_->mutex};
+  const Nanoseconds now = state_->clock.now().steady;
+  if (state_->period != period) {
+    state_->period = period;
+    state_->next_due = now;
+    state_->work.notify_all();
+  }
+  if (period > 0) state_->have_reader(now);
 }
 
 std::vector<SideReader::Taken> SideReader::take() {

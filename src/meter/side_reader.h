@@ -3,7 +3,8 @@
 // One thread reads all of them in turn; where it is stuck in one, another takes
 // over the rest, and the one that was stuck goes on when its call comes back.
 //
-// What was asked for at one tick is taken at the next. A thread that never comes
+// They keep the pace of the ticks themselves, so that the loop need not wake for
+// them: what was read since is taken whenever it looks. A thread that never comes
 // back keeps what it uses alive and dies with the process. All methods are
 // called from the loop's thread; time is the real one.
 #pragma once
@@ -35,6 +36,10 @@ class SideReader {
   std::vector<Opened> take_opened();
   // Families that have not answered yet.
   [[nodiscard]] std::size_t opening() const;
+
+  // From now on all are read at each multiple of `period` on CLOCK_MONOTONIC (and at once, where nobody read so far);
+  // 0: only when requested. To be called at each look: where a reader is stuck, another takes over then.
+  void keep_pace(Nanoseconds period);
 
   // Has all that are not being read already read once; hunting, again and again
   // for a little longer than registers take to be renewed, so that one of the

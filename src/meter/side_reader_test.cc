@@ -147,6 +147,36 @@ TEST(SideReader, ACallThatHangsTouchesNoOtherAndComesBack) {
   EXPECT_EQ(of_hung, 2);  // the long one and the one after it
 }
 
+TEST(SideReader, KeepsThePaceOfTheTicksByItself) {
+  constexpr Nanoseconds kPeriod = 50 * kMillisecond;
+  SideReader side;
+  side.open(0, opening(0ms, {delay_of(0)}));
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  side.keep_pace(kPeriod);
+  std::this_thread::sleep_for(525ms);
+  side.keep_pace(0);
+  const auto taken = side.take();
+  EXPECT_GE(taken.size(), 6u);  // the first at once, then ten: some less on a machine that has other things to do
+  EXPECT_LE(taken.size(), 12u);
+  for (std::size_t i = 1; i < taken.size(); ++i) {
+    EXPECT_GT(taken[i].stamp.before / kPeriod, taken[i - 1].stamp.before / kPeriod) << "one a tick";
+  }
+  std::this_thread::sleep_for(100ms);
+  EXPECT_TRUE(side.take().empty());
+}
+
+TEST(SideReader, WhereAPacedReaderIsStuckTheNextLookHasAnotherTakeOver) {
+  SideReader side;
+  side.open(0, opening(0ms, {delay_of(2000), delay_of(0)}));
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  side.keep_pace(20 * kMillisecond);
+  std::this_thread::sleep_for(400ms);
+  EXPECT_TRUE(side.take().empty());
+  side.keep_pace(20 * kMillisecond);
+  std::this_thread::sleep_for(400ms);
+  EXPECT_GE(side.take().size(), 5u);
+}
+
 TEST(SideReader, TheEndDoesNotWaitForWhatHangs) {
   SideReader side;
   side.open(0, opening(0ms, {delay_of(3000)}));

@@ -4,7 +4,8 @@ import signal
 import time
 
 import pytest
-from conftest import PYTHON, REPOSITORY, assert_books_balance
+from conftest import PYTHON, REPOSITORY, assert_books_balance, device
+from moving_machine import Machine
 
 LIBRARY = REPOSITORY / "build/release/lib/libeverywatt.so"
 MARKS = {"PYTHONPATH": str(REPOSITORY / "python"), "EVERYWATT_LIBRARY": str(LIBRARY)}
@@ -44,6 +45,26 @@ with everywatt.phase("train"):
     assert watts(phases["train/burn"]) > 1.08 * watts(phases["train/sleep"])
     parts = sum(phases[path]["self_joules"] for path in ("train", "train/burn", "train/sleep"))
     assert phases["train"]["energy_joules"] == pytest.approx(parts, abs=1e-5)  # children once
+
+
+def test_a_phase_begins_with_a_reading_however_seldom_the_meter_looked_before(everywatt, tmp_path):
+    fire = tmp_path / "fire"
+    with Machine.composed(tmp_path / "machine", {"package-0": lambda utilisation, now: 500.0 if fire.exists() else 10.0}) as machine:
+        done = everywatt.run(PYTHON, "-c", PRELUDE + f"""
+import pathlib
+time.sleep(1.27)
+with everywatt.phase("burst"):
+    time.sleep(0.03)
+    pathlib.Path("{fire}").touch()
+    time.sleep(0.3)
+time.sleep(0.4)
+""", env=MARKS, machine=machine)
+    assert done.status == 0, done.err
+    burst = next(phase for phase in done.bill["phases"] if phase["path"] == "burst")
+    energy = done.bill["energy"]
+    constant = (energy["measured_joules"] - device(done.bill, "package:0")["measured_joules"]) / done.bill["duration_seconds"]
+    drawn = 10 * 0.03 + 500 * (burst["duration_seconds"] - 0.03) + constant * burst["duration_seconds"]
+    assert burst["self_joules"] == pytest.approx(drawn, rel=0.05)
 
 
 def test_what_the_job_counts_and_states_is_on_the_bill(everywatt):

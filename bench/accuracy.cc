@@ -302,8 +302,9 @@ struct Books {
     for (const Meter::Rebooking& rebooking : rebookings) {
       series.device = rebooking.device;
       series.cpus = rebooking.cpus;
+      series.is_blurred = rebooking.is_blurred;
       accounts = {};
-      add(rebook(series, rebooking.floor, started));
+      add(rebook(series, rebooking.floors, started));
     }
   }
 };

@@ -13,8 +13,18 @@ import time
 DEBIANS = "/usr/lib/python3/dist-packages"
 
 
+class Batches:
+    """The same batch so many times: a loader that costs nothing."""
+
+    def __init__(self, batch, count):
+        self.batch, self.count = batch, count
+
+    def __iter__(self):
+        return itertools.repeat(self.batch, self.count)
+
+
 def trainer():
-    """A step of about a millisecond on one thread, and what it works on."""
+    """A step of about a millisecond on one thread, what it works on, and a batch for it."""
     if DEBIANS not in sys.path:
         sys.path.append(DEBIANS)  # last: what the environment brings goes first
     import torch
@@ -23,26 +33,26 @@ def trainer():
     torch.set_num_threads(1)
     model = torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    inputs, labels = torch.randn(64, 256), torch.randint(0, 10, (64,))
+    batch = torch.randn(64, 256), torch.randint(0, 10, (64,))
 
-    def step():
+    def step(inputs, labels):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(inputs), labels).backward()
         optimizer.step()
 
-    return model, optimizer, step
+    return model, optimizer, step, batch
 
 
-def everywatt(model, optimizer):
+def everywatt(model, optimizer, loader):
     import everywatt as ew
     import everywatt.torch
 
     if not ew.open():
         raise RuntimeError(ew.state())
-    return lambda: ew.torch.watch(model, optimizer), contextlib.nullcontext
+    return lambda: ew.torch.watch(model, optimizer, loader), contextlib.nullcontext
 
 
-def zeus(model, optimizer):
+def zeus(model, optimizer, loader):
     from zeus.monitor import ZeusMonitor
 
     monitor = ZeusMonitor()
@@ -56,7 +66,7 @@ def zeus(model, optimizer):
     return contextlib.nullcontext, window
 
 
-def codecarbon(model, optimizer):
+def codecarbon(model, optimizer, loader):
     from codecarbon import OfflineEmissionsTracker
 
     tracker, numbers = OfflineEmissionsTracker(country_iso_code="FRA", save_to_file=False, log_level="error"), itertools.count()
@@ -70,24 +80,25 @@ def codecarbon(model, optimizer):
     return contextlib.nullcontext, task
 
 
-def timed(step, steps, around_all, around_each):
+def timed(step, loader, around_all, around_each):
     with around_all():
-        step()
+        step(*loader.batch)
         start = time.perf_counter()
-        for _ in range(steps):
+        for inputs, labels in loader:
             with around_each():
-                step()
-        return (time.perf_counter() - start) / steps
+                step(inputs, labels)
+        return (time.perf_counter() - start) / loader.count
 
 
 def measure(tool, blocks, steps):
-    model, optimizer, step = trainer()
-    marked = {"everywatt": everywatt, "zeus": zeus, "codecarbon": codecarbon}[tool](model, optimizer)
+    model, optimizer, step, batch = trainer()
+    loader = Batches(batch, steps)
+    marked = {"everywatt": everywatt, "zeus": zeus, "codecarbon": codecarbon}[tool](model, optimizer, loader)
     plain = (contextlib.nullcontext, contextlib.nullcontext)
-    timed(step, steps, *plain)
+    timed(step, loader, *plain)
     found = []
     for _ in range(blocks):
-        a, b, c, d = (timed(step, steps, *how) for how in (plain, marked, marked, plain))
+        a, b, c, d = (timed(step, loader, *how) for how in (plain, marked, marked, plain))
         found.append({"plain": (a + d) / 2, "marked": (b + c) / 2})
     return found
 

@@ -44,6 +44,7 @@ void Recording::rebook() {
     DeviceSeries series{.device = device.device,
                         .cpus = device.cpus,
                         .is_sliced = device.is_sliced,
+                        .is_blurred = device.is_blurred,
                         .energy = {},
                         .worked = {},
                         .ours = {},
@@ -62,7 +63,7 @@ void Recording::rebook() {
                                                    [&](const Entry& entry) { return entry.device != device.device; });
     const std::vector<Entry> before{own.begin(), own.end()};
     stored->entries.erase(own.begin(), own.end());
-    auto anew = divide_like(before, everywatt::rebook(series, device.floor, run_.started));
+    auto anew = divide_like(before, everywatt::rebook(series, device.floors, run_.started));
     meter_->phases().rebook_spans(device.device, before, anew);
     std::ranges::move(anew, std::back_inserter(stored->entries));
   }

@@ -36,6 +36,8 @@ class Activity {
     IdleShare held = {};   // whose contexts were there
     bool is_ready = true;  // a context was held and clocks were up, as when it works
     Nanoseconds blur = 0;  // how far the work may lie from where it is put
+    // Of a sum over a window: of its idle time, what was spent not ready.
+    Nanoseconds rested = 0;
   };
 
   // What was read since the last call, with the part of `ours` (the run's CPU

@@ -18,12 +18,12 @@ constexpr double kAliased = 0.04;
 constexpr double kDisagreement = 0.05;
 constexpr Nanoseconds kShortestComparison = 3 * kSecond;
 // A GPU's work is told a sixth of a second at a time; a reading can be taken for the renewal beside its own.
-constexpr Nanoseconds kGpuStretch = 80 * kMillisecond;
 constexpr Nanoseconds kGpuWhole = 2 * kSecond;
-constexpr double kGpuSpread = 0.06;     // its work is told exactly
+constexpr double kGpuSpread = 0.03;     // its work is told exactly
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A floor that moved by more than this since windows were booked with it books them anew.
 constexpr double kFloorMoved = 0.01;
+constexpr Nanoseconds kBlurring = kSecond / 2;
 // A sensor silent for this long at the end of a run was lost.
 constexpr Nanoseconds kUnseenEdge = kSecond;
 // A first reading this late is worth a line on the bill; coverage and uncertainty tell of any.
@@ -34,7 +34,7 @@ void add_flag(std::vector<std::string>& flags, std::string flag) {
 }
 
 FloorLearner learner_of(DeviceKind kind, Floor before) {
-  return kind == DeviceKind::gpu ? FloorLearner{before, kGpuStretch, kGpuWhole, kGpuSpread} : FloorLearner{before};
+  return kind == DeviceKind::gpu ? FloorLearner{before, FloorLearner::kStretch, kGpuWhole, kGpuSpread} : FloorLearner{before};
 }
 
 // By more than sound sensors do, and than the ends of so short a time can make.
@@ -66,9 +66,10 @@ Accounts book_for_run(const WindowFacts& facts) {
                       .worked = facts.cpus > 0 ? facts.worked : std::nullopt,
                       .floor = facts.floor,
                       .unreserved = facts.share.unreserved,
-                      .by_share = facts.by_share};
-  return book(window,
-              std::vector<Use>{{.busy = facts.ours, .reserved = facts.share.ours}, {.busy = 0, .reserved = others}})
+                      .by_share = facts.by_share,
+                      .worked_beside = facts.worked_beside};
+  return book(window, std::vector<Use>{{.busy = facts.ours, .reserved = facts.share.ours, .beside = facts.ours_beside},
+                                       {.busy = 0, .reserved = others}})
       .seen_by(0);
 }
 
@@ -304,14 +305,18 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   const Power from_window = FloorLearner::prior_below(
       static_cast<double>(energy) * microjoule / (static_cast<double>(length) * 1e-9 * second), utilisation);
   const std::optional<Power> shared = shared_floor(until, around, from_window);
+  const Floors own = own_floors(from_window);
+  const bool rests = work.rested > (length - std::min(length, work.worked)) / 2;
   const WindowFacts facts{.energy = energy,
                           .length = length,
                           .cpus = cpus_.size(),
                           .worked = worked,
                           .ours = work.ours,
                           .share = share,
-                          .floor = shared.value_or(own_floor(from_window)),
-                          .by_share = is_by_share(is_gpu(), !device_.slices.empty(), worked.has_value(), share)};
+                          .floor = shared.value_or(rests ? own.resting : own.ready),
+                          .by_share = is_by_share(is_gpu(), !device_.slices.empty(), worked.has_value(), share),
+                          .worked_beside = is_blurred() ? last_work_.worked : 0,
+                          .ours_beside = is_blurred() ? last_work_.ours : 0};
   const Accounts accounts = book_for_run(facts);
   booked_ += accounts;
   auto entries = around.phases.entries(device_.id, accounts, curve, until_, until, around.minute);
@@ -326,11 +331,8 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
                    .is_shared = shared.has_value(),
                    .is_observed = curve.observed(until_, until) >= length});
   if (past_.size() > kMostPast) past_.pop_front();
-  if (!shared) {
-    const double watts = facts.floor / watt;
-    lowest_floor_used_ = std::min(lowest_floor_used_, watts);
-    highest_floor_used_ = std::max(highest_floor_used_, watts);
-  }
+  if (!shared) (rests ? resting_used_ : ready_used_).note(facts.floor / watt);
+  last_work_ = work;
 
   work_was_told_ |= worked.has_value();
   work_was_missed_ |= !worked && energy > 0;  // not before its sensor came up
@@ -348,7 +350,7 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   track(Track::ours, 0, ours_);
   track(Track::reserved, 0, static_cast<std::int64_t>(share.ours));
   track(Track::unreserved, 0, static_cast<std::int64_t>(share.unreserved));
-  track(Track::floor, -1, shared ? std::llround(*shared / watt * 1e6) : -1);
+  track(Track::floor, kReady, shared ? std::llround(*shared / watt * 1e6) : rests ? kResting : kReady);
 
   booked_at_ = total;
   until_ = until;
@@ -366,9 +368,23 @@ void DeviceBooks::emit_curve(RunDelta& into) {
 }
 
 // In the first half second nothing may be known yet: then the window itself is all there is to go by.
-Power DeviceBooks::own_floor(Power from_window) const {
-  const Floor known = floor();
-  return known.method != FloorMethod::prior || known.power > Power{} ? known.power : from_window;
+Floors DeviceBooks::own_floors(Power from_window) const {
+  const Floors known = floors();
+  return known.ready > Power{} ? known : Floors{.ready = from_window, .resting = from_window};
+}
+
+Floors DeviceBooks::floors() const {
+  const Power ready = floor().power;
+  return {.ready = ready, .resting = std::min(ready, learner_.at_rest().value_or(ready))};
+}
+
+bool DeviceBooks::is_blurred() const {
+  return !meters_.empty() && elected().candidate.channel.kind == ChannelKind::power &&
+         elected().candidate.channel.window >= kBlurring;
+}
+
+bool DeviceBooks::Used::is_far_from(double watts) const {
+  return highest >= lowest && std::max(std::abs(watts - lowest), std::abs(watts - highest)) > kFloorMoved * watts;
 }
 
 Floor DeviceBooks::floor() const {
@@ -388,10 +404,11 @@ std::optional<Floor> DeviceBooks::learnt_floor() const {
 
 bool DeviceBooks::wants_rebooking() const {
   if (meters_.empty() || !elected().sensor || !booking_ || cpus_.empty()) return false;
-  if (highest_floor_used_ < lowest_floor_used_) return false;  // never alone
-  if (is_deposed_) return false;                               // the series began with the counter's energy
-  const double now = floor().power / watt;
-  return std::max(std::abs(now - lowest_floor_used_), std::abs(now - highest_floor_used_)) > kFloorMoved * now;
+  if (is_deposed_) return false;  // the series began with the counter's energy
+  const Floors now = floors();
+  const bool was_alone = ready_used_.highest >= ready_used_.lowest || resting_used_.highest >= resting_used_.lowest;
+  return ready_used_.is_far_from(now.ready / watt) || resting_used_.is_far_from(now.resting / watt) ||
+         (is_blurred() && was_alone);
 }
 
 std::vector<Silence> DeviceBooks::take_silences() { return std::exchange(silences_, {}); }

@@ -27,6 +27,11 @@ namespace everywatt {
 // Two sensors of one device are compared over this much at least.
 inline constexpr Nanoseconds kComparisonTime = 6 * kSecond;
 
+// Of Track::floor, where the run was alone: the run's own floor holds, of the state in which the device mostly was when
+// nobody worked.
+inline constexpr std::int64_t kReady = -1;
+inline constexpr std::int64_t kResting = -2;
+
 // What a window knows of the work done in it; empty: nothing was read.
 using Work = std::vector<Activity::Piece>;
 
@@ -51,6 +56,9 @@ struct WindowFacts {
   IdleShare share = {};
   Power floor = {};
   bool by_share = false;  // worked is not known: `share` divides all that was drawn
+  // Where the sensor shows means over so long that a quiet window holds what was drawn beside it: the work there.
+  Nanoseconds worked_beside = 0;
+  Nanoseconds ours_beside = 0;
 };
 Accounts book_for_run(const WindowFacts& window);
 // Where nobody tells how much a GPU worked: what is wholly the run's by reservation, and of a sliced one each its part.
@@ -99,6 +107,9 @@ class DeviceBooks {
   // What was learnt; none for a model, whose floor is its own.
   [[nodiscard]] std::optional<Floor> learnt_floor() const;
   [[nodiscard]] Floor floor() const;
+  [[nodiscard]] Floors floors() const;
+  // A sensor's means are over so long that what they show of a window was partly drawn beside it.
+  [[nodiscard]] bool is_blurred() const;
   [[nodiscard]] const Accounts& booked() const { return booked_; }
   // Up to when; none: not yet at all.
   [[nodiscard]] std::optional<Nanoseconds> booked_until() const {
@@ -151,7 +162,7 @@ class DeviceBooks {
   void emit_curve(RunDelta& into);
   Meter& elected() { return meters_.front(); }
   [[nodiscard]] const Meter& elected() const { return meters_.front(); }
-  [[nodiscard]] Power own_floor(Power from_window) const;
+  [[nodiscard]] Floors own_floors(Power from_window) const;
 
   Device device_;
   bool counted_;
@@ -191,8 +202,17 @@ class DeviceBooks {
   Startup startup_;
   std::vector<Silence> silences_;
   // Among the windows in which the run was alone; none yet: lowest above highest.
-  double lowest_floor_used_ = std::numeric_limits<double>::max();
-  double highest_floor_used_ = 0;
+  struct Used {  // watts
+    double lowest = std::numeric_limits<double>::max();
+    double highest = 0;
+    void note(double watts) {
+      lowest = std::min(lowest, watts);
+      highest = std::max(highest, watts);
+    }
+    [[nodiscard]] bool is_far_from(double watts) const;
+  };
+  Used ready_used_, resting_used_;
+  Activity::Piece last_work_;
 };
 
 // Books all windows of a device anew from its series, outside any phase, with another floor
@@ -202,9 +222,10 @@ struct DeviceSeries {
   std::string device;
   std::size_t cpus = 0;
   bool is_sliced = false;
+  bool is_blurred = false;
   std::vector<SeriesPoint> energy, worked, ours, reserved, unreserved, floor;
 };
-std::vector<Entry> rebook(const DeviceSeries& series, Power floor, Instant started);
+std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant started);
 // The same entries divided over phases minute by minute as those of before were.
 std::vector<Entry> divide_like(const std::vector<Entry>& before, const std::vector<Entry>& anew);
 

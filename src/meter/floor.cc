@@ -16,6 +16,7 @@ constexpr double kQuietBelow = 0.02;   // utilisation up to which a stretch coun
 constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of the envelope
 constexpr double kPerSecond = 1e9;     // nanoseconds
 constexpr std::size_t kFewest = 6;     // observations for a line
+constexpr double kTickDoubt = 0.02;    // of utilisation: a tick of /proc/stat in half a second
 constexpr std::size_t kMostKept = 96;
 constexpr double kFewNew = 0.25;  // of all
 // Where nothing was learnt, a device that is wholly at work is taken to draw twice
@@ -50,7 +51,11 @@ void FloorLearner::observe(Energy energy, Nanoseconds length, double utilisation
     ready_.interrupt();
     resting_.interrupt();
   }
-  note_work(energy, length, utilisation, state);
+  note_draw(energy, length, utilisation, state);
+  short_.add(energy / joule, static_cast<double>(length) / kPerSecond, utilisation);
+  if (short_.seconds * kPerSecond < static_cast<double>(stretch_)) return;
+  const Observation observation = short_.take();
+  note_pair(observation.watts * watt, observation.utilisation, observation.doubt, state);
 }
 
 void FloorLearner::note_quiet(Energy energy, Nanoseconds length, State state) {
@@ -58,18 +63,20 @@ void FloorLearner::note_quiet(Energy energy, Nanoseconds length, State state) {
   quiet.add(energy / joule, static_cast<double>(length) / kPerSecond);
 }
 
-void FloorLearner::note_work(Energy energy, Nanoseconds length, double utilisation, State state) {
-  // What a device draws at rest may be less than its floor at work.
+// What a device draws at rest may be less than its floor at work.
+void FloorLearner::note_draw(Energy energy, Nanoseconds length, double utilisation, State state) {
   if (state == State::resting && utilisation <= kQuietBelow) return;
-  const double seconds = static_cast<double>(length) / kPerSecond;
-  whole_.add(energy / joule, seconds, utilisation);
+  whole_.add(energy / joule, static_cast<double>(length) / kPerSecond, utilisation);
   if (whole_.seconds * kPerSecond >= static_cast<double>(whole_stretch_)) note_lowest(whole_.take());
-  short_.add(energy / joule, seconds, utilisation);
-  if (short_.seconds * kPerSecond >= static_cast<double>(stretch_)) keep(short_.take());
+}
+
+void FloorLearner::note_pair(Power power, double utilisation, double doubt, State state) {
+  if (state == State::resting && utilisation <= kQuietBelow) return;
+  keep({.watts = power / watt, .utilisation = utilisation, .doubt = doubt});
 }
 
 FloorLearner::Observation FloorLearner::Stretch::take() {
-  const Observation observation{joules / seconds, busy_seconds / seconds};
+  const Observation observation{joules / seconds, busy_seconds / seconds, kTickDoubt};
   *this = {};
   return observation;
 }
@@ -99,7 +106,8 @@ std::optional<Floor> FloorLearner::envelope() const {
 }
 
 // Theil and Sen: the median of the slopes of all pairs, which a third of
-// wild observations cannot move far.
+// wild observations cannot move far. Those whose utilisation is known well, and pairs that lie far apart, weigh more:
+// what is known badly is as often too high as too low, which would make the line too steep or too flat.
 // All pairs are many: a line that stands on nearly as many observations holds.
 std::optional<Floor> FloorLearner::regression() const {
   const auto fresh = static_cast<double>(seen_ - fitted_at_);
@@ -114,17 +122,21 @@ std::optional<Floor> FloorLearner::fit() const {
   if (observations_.size() < kFewest) return std::nullopt;
   const auto [low, high] = std::ranges::minmax(observations_, {}, &Observation::utilisation);
   if (high.utilisation - low.utilisation < spread_) return std::nullopt;
-  std::vector<double> slopes;
+  std::vector<Weighed> slopes;
   for (std::size_t i = 0; i < observations_.size(); ++i) {
     for (std::size_t k = i + 1; k < observations_.size(); ++k) {
       const double run = observations_[k].utilisation - observations_[i].utilisation;
-      if (std::abs(run) > spread_ / 4) slopes.push_back((observations_[k].watts - observations_[i].watts) / run);
+      if (std::abs(run) <= spread_ / 4) continue;
+      const double doubt = std::hypot(observations_[i].doubt, observations_[k].doubt);
+      slopes.push_back(
+          {.value = (observations_[k].watts - observations_[i].watts) / run, .weight = run * run / (doubt * doubt)});
     }
   }
-  const double slope = upper_median(std::move(slopes));
-  std::vector<double> intercepts;
-  for (const Observation& o : observations_) intercepts.push_back(o.watts - slope * o.utilisation);
-  const double floor = upper_median(std::move(intercepts));
+  const double slope = weighted_median(std::move(slopes));
+  std::vector<Weighed> intercepts;
+  for (const Observation& o : observations_)
+    intercepts.push_back({.value = o.watts - slope * o.utilisation, .weight = 1 / (o.doubt * o.doubt)});
+  const double floor = weighted_median(std::move(intercepts));
   if (slope <= 0 || floor <= 0) return std::nullopt;  // no power that falls with work is a floor
   return Floor{.power = floor * watt, .method = FloorMethod::regression, .windows = seen_};
 }
@@ -140,12 +152,21 @@ Floor FloorLearner::best() const {
   if (before_.method == FloorMethod::envelope) return before_;
   if (glimpse_) return {.power = *glimpse_, .method = FloorMethod::envelope};
   if (const auto line = regression()) return *line;
-  if (before_.method == FloorMethod::regression || resting_.windows == 0) return before_;
-  return Floor{.power = resting_.lowest_watts * watt, .method = FloorMethod::other_state, .windows = resting_.windows};
+  const auto rest = at_rest();
+  if (before_.method == FloorMethod::regression || !rest) return before_;
+  return Floor{.power = *rest, .method = FloorMethod::other_state, .windows = resting_.windows};
+}
+
+std::optional<Power> FloorLearner::at_rest() const {
+  if (resting_.windows > 0) return resting_.lowest_watts * watt;
+  return resting_glimpse_;
 }
 
 Floor FloorLearner::now() const {
   Floor floor = best();
+  // A line that goes below what was seen at rest is too steep.
+  if (const auto rest = at_rest(); rest && floor.method == FloorMethod::regression)
+    floor.power = std::max(floor.power, *rest);
   if (!lowest_watts_ || !lowest_prior_watts_) return floor;
   if (floor.method == FloorMethod::prior) floor.power = std::max(floor.power, *lowest_prior_watts_ * watt);
   floor.power = std::min(floor.power, *lowest_watts_ * watt);  // no device draws less than its floor

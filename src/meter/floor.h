@@ -23,6 +23,13 @@ struct Floor {
   std::uint64_t windows = 0;  // observations behind it
 };
 
+// By the state in which a device is when nobody works: as it is when it works, or with its clocks lowered and nobody's
+// context on it.
+struct Floors {
+  Power ready = {};
+  Power resting = {};
+};
+
 class FloorLearner {
  public:
   // How long a stretch must be to be one observation: 10 ms ticks of /proc/stat are then 2 % of a CPU.
@@ -36,22 +43,27 @@ class FloorLearner {
   // One stretch of the device: energy, its length, its utilisation 0..1, and whether it was as it is when it works.
   enum class State { ready, resting };
   void observe(Energy energy, Nanoseconds length, double utilisation, State state = State::ready);
-  // The same in two parts, where they are told apart (meter/gpu_floor.h): quiet need not be of one piece then.
+  // The same in parts, where they are told apart (meter/gpu_floor.h): quiet need not be of one piece then; what was
+  // drawn at what utilisation, known to `doubt`; and the least that was drawn in a whole stretch.
   void note_quiet(Energy energy, Nanoseconds length, State state);
+  void note_pair(Power power, double utilisation, double doubt, State state);
+  void note_draw(Energy energy, Nanoseconds length, double utilisation, State state);
   // Quiet of less than it takes for an observation: better than none.
-  void note_glimpse(Power power) { glimpse_ = power; }
-  void note_work(Energy energy, Nanoseconds length, double utilisation, State state);
+  void note_glimpse(Power power, State state) { (state == State::ready ? glimpse_ : resting_glimpse_) = power; }
 
   // What the floor of a device is taken for of which only one draw is known:
   // all of it where nobody worked, half of it where all of it worked.
   static Power prior_below(Power draw, double utilisation);
   // The best that is known now; zero power: nothing is.
   [[nodiscard]] Floor now() const;
+  // What was seen at rest, which no floor at work is below; none: it was not seen.
+  [[nodiscard]] std::optional<Power> at_rest() const;
 
  private:
   struct Observation {
     double watts;
     double utilisation;
+    double doubt;  // by how much the latter may be off
   };
   [[nodiscard]] Floor best() const;
   [[nodiscard]] std::optional<Floor> envelope() const;
@@ -90,6 +102,7 @@ class FloorLearner {
   Quiet ready_;
   Quiet resting_;
   std::optional<Power> glimpse_;
+  std::optional<Power> resting_glimpse_;
   std::optional<double> lowest_watts_ = {};
   std::optional<double> lowest_prior_watts_ = {};
   std::vector<Observation> observations_;

@@ -16,11 +16,17 @@ constexpr Nanoseconds kMeanSlack = 110 * kMillisecond;
 // Two means over a sixth of a second, one of the work and one of when it is read, are as wide as 0.236 s evenly; a
 // tenth of that is in the counter's own steps.
 constexpr Nanoseconds kBlur = 214 * kMillisecond;
+constexpr double kResolution = 0.004;  // of utilisation, as drivers tell it
+constexpr double kPieceDoubt = 0.015;  // where a piece's energy is taken from steps that end at other times
 constexpr Nanoseconds kLongestStep = kSecond / 5;   // for which one reading stands
 constexpr Nanoseconds kMostKept = 8 * kSecond;      // while the curve does not come
 constexpr Nanoseconds kEnough = 2 * kSecond;        // of quiet for one observation …
 constexpr Nanoseconds kGlimpse = 3 * kSecond / 10;  // … and for as much as a run too short for one can have
 constexpr Nanoseconds kLooks = 8;                   // at a moving mean within one piece
+
+double share_of(const Activity::Piece& piece) {
+  return static_cast<double>(piece.worked) / static_cast<double>(piece.end - piece.begin);
+}
 
 }  // namespace
 
@@ -48,7 +54,7 @@ void GpuFloor::learn(const EnergyCurve& curve, FloorLearner& learner) {
   } else {
     learn_quiet(curve, learner);
   }
-  learn_slope(curve, learner);
+  learn_work(curve, learner);
   while (told_.size() > 1 && told_.front().piece.end < needs_from()) told_.pop_front();
 }
 
@@ -61,22 +67,26 @@ void GpuFloor::learn_quiet(const EnergyCurve& curve, FloorLearner& learner) {
     const Nanoseconds around = kSlack + told_.back().piece.blur;
     if (end.time + around > told_.back().piece.end) return;
     quiet_until_ = end.time;
-    if (end.sight != Sight::observed || !is_quiet(begin.time - around, end.time + around)) continue;
+    if (end.sight != Sight::observed) continue;
+    learn_mean(static_cast<double>(end.total - begin.total) * 1e3 / static_cast<double>(end.time - begin.time), begin.time,
+               end.time, learner);
+    if (!is_quiet(begin.time - around, end.time + around)) continue;
     const auto state = is_ready(begin.time, end.time) ? FloorLearner::State::ready : FloorLearner::State::resting;
     (state == FloorLearner::State::ready ? ready_ : resting_)
-        .add(static_cast<double>(end.total - begin.total) * 1e3, end.time - begin.time, state, learner);
+        .add(static_cast<double>(end.total - begin.total) * 1e3, end.time - begin.time, kGlimpse, state, learner);
   }
 }
 
 // A reading in the very moment of a renewal can be taken for the one before or after, and its step for half or twice
 // as steep: of some steps the middle one is sound.
-void GpuFloor::Quiet::add(double nanojoules, Nanoseconds length, FloorLearner::State state, FloorLearner& learner) {
+void GpuFloor::Quiet::add(double nanojoules, Nanoseconds length, Nanoseconds glimpse, FloorLearner::State state,
+                          FloorLearner& learner) {
   watts.push_back(nanojoules / static_cast<double>(length));
   lasted += length;
-  if (lasted < kGlimpse) return;
+  if (lasted < glimpse) return;
   const auto middle = watts.begin() + static_cast<std::ptrdiff_t>(watts.size() / 2);
   std::ranges::nth_element(watts, middle);
-  if (state == FloorLearner::State::ready) learner.note_glimpse(*middle * watt);
+  learner.note_glimpse(*middle * watt, state);
   if (lasted < kEnough) return;
   learner.note_quiet(*middle * static_cast<double>(lasted) * 1e-9 * joule, lasted, state);
   *this = {};
@@ -88,15 +98,30 @@ void GpuFloor::learn_quiet_power(FloorLearner& learner) {
   for (; !shown_.empty() && shown_.front().time + around <= told_.back().piece.end; shown_.pop_front()) {
     const auto [time, watts] = shown_.front();
     const Nanoseconds length = std::min(time - std::exchange(quiet_until_, time), kLongestStep);
-    if (length <= 0 || !is_quiet(time - around, time + around)) continue;
+    if (length <= 0) continue;
+    learn_mean(watts, time - window_ / 2, time + window_ / 2, learner);
+    if (!is_quiet(time - around, time + around)) continue;
     const auto state =
         is_ready(time - around, time + around) ? FloorLearner::State::ready : FloorLearner::State::resting;
     (state == FloorLearner::State::ready ? ready_ : resting_)
-        .add(watts * static_cast<double>(length), length, state, learner);
+        .add(watts * static_cast<double>(length), length, 0, state, learner);
   }
 }
 
-void GpuFloor::learn_slope(const EnergyCurve& curve, FloorLearner& learner) {
+// A mean is set against the work in all of its window, of which the ends are doubtful.
+void GpuFloor::learn_mean(double watts, Nanoseconds from, Nanoseconds to, FloorLearner& learner) const {
+  const Nanoseconds slack = kSlack + told_.back().piece.blur;
+  if (from - slack < told_.front().piece.begin || to + slack > told_.back().piece.end) return;
+  const auto worked = [&](Nanoseconds shift) { return part_by(to + shift).worked - part_by(from + shift).worked; };
+  const auto length = static_cast<double>(to - from);
+  const double by_time = std::max(std::abs(worked(slack) - worked(0)), std::abs(worked(-slack) - worked(0)));
+  const double by_place = std::hypot(part_by(from).doubt, part_by(to).doubt);
+  const auto state = is_ready(from, to) ? FloorLearner::State::ready : FloorLearner::State::resting;
+  learner.note_pair(watts * watt, std::clamp(worked(0) / length, 0.0, 1.0),
+                    std::hypot(kResolution, by_time / length, by_place / length), state);
+}
+
+void GpuFloor::learn_work(const EnergyCurve& curve, FloorLearner& learner) {
   const auto& points = curve.points();
   for (const Told& told : told_) {
     const Activity::Piece& piece = told.piece;
@@ -112,8 +137,10 @@ void GpuFloor::learn_slope(const EnergyCurve& curve, FloorLearner& learner) {
     const double microjoules = static_cast<double>(curve.between(from, to));
     const double length = static_cast<double>(piece.end - piece.begin);
     const auto state = piece.is_ready ? FloorLearner::State::ready : FloorLearner::State::resting;
-    learner.note_work(microjoules * length / static_cast<double>(to - from) * microjoule, piece.end - piece.begin,
-                      utilisation_as_seen(piece, curve), state);
+    const double watts = microjoules / static_cast<double>(to - from) * 1e3;
+    const double utilisation = utilisation_as_seen(piece, curve);
+    learner.note_draw(watts * length * 1e-9 * joule, piece.end - piece.begin, utilisation, state);
+    if (window_ <= kLongMean) learner.note_pair(watts * watt, utilisation, kPieceDoubt, state);
   }
 }
 
@@ -131,23 +158,33 @@ bool GpuFloor::is_ready(Nanoseconds from, Nanoseconds to) const {
       told_, [&](const Told& told) { return told.piece.end <= from || told.piece.begin >= to || told.piece.is_ready; });
 }
 
-// Nanoseconds, linear within what was told at once.
-double GpuFloor::worked_by(Nanoseconds time) const {
+// Nanoseconds of work from a piece's begin on that are done after some, where nobody says when in it they were. Between
+// work and quiet it is known: a piece that is partly worked is where one ends and the other begins.
+GpuFloor::Part GpuFloor::part_by(Nanoseconds time) const {
   const auto next = std::ranges::upper_bound(told_, time, {}, [](const Told& told) { return told.piece.begin; });
-  const Told& told = next == told_.begin() ? *next : *(next - 1);
-  const auto length = static_cast<double>(told.piece.end - told.piece.begin);
-  const auto into = static_cast<double>(std::clamp(time, told.piece.begin, told.piece.end) - told.piece.begin);
-  return told.worked_before + static_cast<double>(told.piece.worked) * into / length;
+  const auto told = next == told_.begin() ? next : next - 1;
+  const Activity::Piece& piece = told->piece;
+  const Nanoseconds length = piece.end - piece.begin;
+  const Nanoseconds into = std::clamp(time, piece.begin, piece.end) - piece.begin;
+  const Nanoseconds first = std::min(into, piece.worked);
+  const Nanoseconds last = std::max<Nanoseconds>(0, into - (length - piece.worked));
+  if (told != told_.begin() && told + 1 != told_.end() && piece.blur == 0) {
+    const double before = share_of((told - 1)->piece), after = share_of((told + 1)->piece);
+    if (before >= 1 - kQuiet && after <= kQuiet) return {told->worked_before + static_cast<double>(first), 0};
+    if (before <= kQuiet && after >= 1 - kQuiet) return {told->worked_before + static_cast<double>(last), 0};
+  }
+  const double evenly = static_cast<double>(piece.worked) * static_cast<double>(into) / static_cast<double>(length);
+  return {told->worked_before + evenly, static_cast<double>(first - last) / 2};
 }
 
 // A counter's curve is straight between its renewals: so is the work that it shows.
 double GpuFloor::worked_as_seen_by(Nanoseconds time, const EnergyCurve& curve) const {
   const auto& points = curve.points();
   const auto next = std::ranges::upper_bound(points, time, {}, &EnergyCurve::Point::time);
-  if (next == points.begin() || next == points.end()) return worked_by(time);
+  if (next == points.begin() || next == points.end()) return part_by(time).worked;
   const Nanoseconds from = (next - 1)->time, to = next->time;
   const double part = static_cast<double>(time - from) / static_cast<double>(to - from);
-  return std::lerp(worked_by(from), worked_by(to), part);
+  return std::lerp(part_by(from).worked, part_by(to).worked, part);
 }
 
 double GpuFloor::utilisation_as_seen(const Activity::Piece& piece, const EnergyCurve& curve) const {
@@ -160,7 +197,7 @@ double GpuFloor::utilisation_as_seen(const Activity::Piece& piece, const EnergyC
   double sum = 0;
   for (Nanoseconds i = 0; i < kLooks; ++i) {
     const Nanoseconds at = piece.begin + (2 * i + 1) * (piece.end - piece.begin) / (2 * kLooks);
-    sum += (worked_by(at + window_ / 2) - worked_by(at - window_ / 2)) / static_cast<double>(window_);
+    sum += (part_by(at + window_ / 2).worked - part_by(at - window_ / 2).worked) / static_cast<double>(window_);
   }
   return std::clamp(sum / static_cast<double>(kLooks), 0.0, 1.0);
 }

@@ -1,7 +1,7 @@
 // What a GPU's curve and what its driver tells of its work say together of its floor. Both come in steps, of a tenth
 // and of a sixth of a second, which end at different times. A step of the curve in which nobody worked shows the floor
-// itself. Else power is set against the work as it would have been seen through the sensor: spread
-// over the curve's own steps, or over the window of which the sensor shows the mean.
+// itself. Else power is set against the work that was done in the very step, or in the window of which the sensor shows
+// the mean; where within a piece the work lay is not told, and by how much that matters is known of each.
 #pragma once
 #include <deque>
 #include <vector>
@@ -26,23 +26,29 @@ class GpuFloor {
   [[nodiscard]] Nanoseconds needs_from() const;
 
  private:
-  void learn_quiet(const EnergyCurve& curve, FloorLearner& learner);
-  void learn_quiet_power(FloorLearner& learner);
-  void learn_slope(const EnergyCurve& curve, FloorLearner& learner);
-  [[nodiscard]] bool is_quiet(Nanoseconds from, Nanoseconds to) const;
-  [[nodiscard]] bool is_ready(Nanoseconds from, Nanoseconds to) const;
-  [[nodiscard]] double worked_by(Nanoseconds time) const;
-  [[nodiscard]] double worked_as_seen_by(Nanoseconds time, const EnergyCurve& curve) const;
-  [[nodiscard]] double utilisation_as_seen(const Activity::Piece& piece, const EnergyCurve& curve) const;
-
   struct Told {
     Activity::Piece piece;
     double worked_before = 0;  // nanoseconds since the first
   };
+  void learn_quiet(const EnergyCurve& curve, FloorLearner& learner);
+  void learn_quiet_power(FloorLearner& learner);
+  void learn_mean(double watts, Nanoseconds from, Nanoseconds to, FloorLearner& learner) const;
+  void learn_work(const EnergyCurve& curve, FloorLearner& learner);
+  [[nodiscard]] bool is_quiet(Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] bool is_ready(Nanoseconds from, Nanoseconds to) const;
+  struct Part {
+    double worked = 0;  // nanoseconds since what was told first
+    double doubt = 0;   // by how many that may be off
+  };
+  [[nodiscard]] Part part_by(Nanoseconds time) const;
+  [[nodiscard]] double worked_as_seen_by(Nanoseconds time, const EnergyCurve& curve) const;
+  [[nodiscard]] double utilisation_as_seen(const Activity::Piece& piece, const EnergyCurve& curve) const;
+
   struct Quiet {
     std::vector<double> watts = {};  // of steps
     Nanoseconds lasted = 0;
-    void add(double nanojoules, Nanoseconds length, FloorLearner::State state, FloorLearner& learner);
+    void add(double nanojoules, Nanoseconds length, Nanoseconds glimpse, FloorLearner::State state,
+             FloorLearner& learner);
   };
   struct Shown {
     Nanoseconds time = 0;

@@ -328,7 +328,11 @@ std::vector<Meter::Rebooking> Meter::rebookings() const {
   std::vector<Rebooking> all;
   for (const DeviceBooks& books : books_) {
     if (books.wants_rebooking())
-      all.push_back({books.device().id, books.cpus().size(), !books.device().slices.empty(), books.floor().power});
+      all.push_back({.device = books.device().id,
+                     .cpus = books.cpus().size(),
+                     .is_sliced = !books.device().slices.empty(),
+                     .is_blurred = books.is_blurred(),
+                     .floors = books.floors()});
   }
   return all;
 }

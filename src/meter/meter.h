@@ -98,7 +98,8 @@ class Meter {
     std::string device;
     std::size_t cpus = 0;
     bool is_sliced = false;
-    Power floor = {};
+    bool is_blurred = false;
+    Floors floors = {};
   };
   [[nodiscard]] std::vector<Rebooking> rebookings() const;
 

@@ -6,8 +6,25 @@
 #include "meter/device_books.h"
 
 namespace everywatt {
+namespace {
 
-std::vector<Entry> rebook(const DeviceSeries& series, Power floor, Instant started) {
+Power floor_of(std::int64_t value, Floors floors) {
+  if (value >= 0) return static_cast<double>(value) * 1e-6 * watt;
+  return value == kResting ? floors.resting : floors.ready;
+}
+
+// In the windows before and after, of what was told.
+Nanoseconds beside(const std::vector<SeriesPoint>& cumulative, std::size_t window, std::size_t windows) {
+  const auto in = [&](std::size_t i) {
+    if (i == 0 || i >= windows || cumulative[i].value < 0) return Nanoseconds{0};
+    return std::max<Nanoseconds>(0, cumulative[i].value - std::max<std::int64_t>(0, cumulative[i - 1].value));
+  };
+  return in(window - 1) + in(window + 1);
+}
+
+}  // namespace
+
+std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant started) {
   EnergyCurve curve;
   for (const SeriesPoint& point : series.energy) curve.append(point.time, point.value);
   std::vector<Entry> entries;
@@ -20,15 +37,17 @@ std::vector<Entry> rebook(const DeviceSeries& series, Power floor, Instant start
     const std::int64_t worked_before = std::max<std::int64_t>(series.worked[i - 1].value, 0);
     const IdleShare share{.ours = static_cast<std::uint64_t>(series.reserved[i].value),
                           .unreserved = static_cast<std::uint64_t>(series.unreserved[i].value)};
-    const Accounts accounts = book_for_run(
-        {.energy = curve.between(from, to),
-         .length = to - from,
-         .cpus = series.cpus,
-         .worked = known ? std::optional{series.worked[i].value - worked_before} : std::nullopt,
-         .ours = series.ours[i].value - series.ours[i - 1].value,
-         .share = share,
-         .floor = series.floor[i].value >= 0 ? static_cast<double>(series.floor[i].value) * 1e-6 * watt : floor,
-         .by_share = is_by_share(series.device.starts_with("gpu:"), series.is_sliced, known, share)});
+    const Accounts accounts =
+        book_for_run({.energy = curve.between(from, to),
+                      .length = to - from,
+                      .cpus = series.cpus,
+                      .worked = known ? std::optional{series.worked[i].value - worked_before} : std::nullopt,
+                      .ours = series.ours[i].value - series.ours[i - 1].value,
+                      .share = share,
+                      .floor = floor_of(series.floor[i].value, floors),
+                      .by_share = is_by_share(series.device.starts_with("gpu:"), series.is_sliced, known, share),
+                      .worked_beside = series.is_blurred ? beside(series.worked, i, windows) : 0,
+                      .ours_beside = series.is_blurred ? beside(series.ours, i, windows) : 0});
     const std::int64_t minute = (started.wall + (from - started.steady)) / (60 * kSecond);
     std::ranges::move(entries_of(series.device, accounts, curve, from, to, {}, minute), std::back_inserter(entries));
   }

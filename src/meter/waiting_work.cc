@@ -60,12 +60,13 @@ Nanoseconds DeviceBooks::reach() const {
 Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
   Activity::Piece sum{.begin = until_, .end = to};
   Wide held_ours = 0, held_nobody = 0, held_for = 0;
-  const auto hold = [&](const Activity::Piece& piece, Nanoseconds length) {
+  const auto hold = [&](const Activity::Piece& piece, Nanoseconds length, Nanoseconds worked) {
     sum.is_told &= piece.is_told;
     if (length <= 0) return;
     held_ours += static_cast<Wide>(piece.held.ours) * length;
     held_nobody += static_cast<Wide>(piece.held.unreserved) * length;
     held_for += length;
+    if (!piece.is_ready) sum.rested += std::max<Nanoseconds>(0, length - worked);
   };
   std::size_t whole = 0;
   for (Activity::Piece& piece : pending_) {
@@ -74,7 +75,7 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
       const Activity::Piece before = part_of(piece, piece.begin, to);
       sum.worked += before.worked;
       sum.ours += before.ours;
-      hold(piece, to - std::max(piece.begin, until_));
+      hold(piece, to - std::max(piece.begin, until_), before.worked);
       piece.begin = to;
       piece.worked -= before.worked;
       piece.ours -= before.ours;
@@ -82,7 +83,7 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
     }
     sum.worked += piece.worked;
     sum.ours += piece.ours;
-    hold(piece, piece.end - std::max(piece.begin, until_));
+    hold(piece, piece.end - std::max(piece.begin, until_), piece.worked);
     ++whole;
   }
   const auto& points = elected().curve().points();

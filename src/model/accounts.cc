@@ -12,8 +12,10 @@ namespace {
 // Below this utilisation what a device draws is idle draw: sampling noise.
 constexpr Nanoseconds kIdleBelowOneIn = 256;
 
+bool is_quiet(const Window& window, Nanoseconds worked) { return worked * kIdleBelowOneIn < window.capacity; }
+
 MicroJoules idle_energy(const Window& window, Nanoseconds worked) {
-  if (worked * kIdleBelowOneIn < window.capacity) return window.energy;
+  if (is_quiet(window, worked) && window.worked_beside == 0) return window.energy;
   const double idle_share =
       1.0 - static_cast<double>(std::min(worked, window.capacity)) / static_cast<double>(window.capacity);
   const double seconds = static_cast<double>(window.length) / static_cast<double>(kSecond);
@@ -80,13 +82,17 @@ Booking book(const Window& window, std::span<const Use> runs) {
   const Nanoseconds worked = std::max(*window.worked, ours);
   const MicroJoules idle = idle_energy(window, worked);
 
+  const bool is_of_beside = is_quiet(window, worked) && window.worked_beside > 0;
   std::vector<std::uint64_t> work_weights;
   std::vector<std::uint64_t> idle_weights;
+  auto others = static_cast<std::uint64_t>(is_of_beside ? window.worked_beside : worked);
   for (const Use& use : runs) {
-    work_weights.push_back(static_cast<std::uint64_t>(use.busy));
+    const auto work = static_cast<std::uint64_t>(is_of_beside ? use.beside : use.busy);
+    work_weights.push_back(work);
+    others -= std::min(others, work);
     idle_weights.push_back(use.reserved);
   }
-  work_weights.push_back(static_cast<std::uint64_t>(worked - ours));
+  work_weights.push_back(others);
   idle_weights.push_back(window.unreserved);
   const auto worked_parts = split(window.energy - idle, work_weights);
   const auto idle_parts = split(idle, idle_weights);

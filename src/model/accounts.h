@@ -39,6 +39,7 @@ struct Accounts {
 struct Use {
   Nanoseconds busy = 0;        // device time that the run's work took: CPU time summed over CPUs
   std::uint64_t reserved = 0;  // weight of its reservation, see idle_weights()
+  Nanoseconds beside = 0;      // its part of Window::worked_beside
 };
 
 struct Window {
@@ -50,6 +51,9 @@ struct Window {
   std::uint64_t unreserved = 0;            // weight of the idle share that no known run reserves
   // Where `worked` is not known: what was drawn goes to the reservations, as work; else to nobody.
   bool by_share = false;
+  // Of a sensor that shows means over so long that a quiet window holds what was drawn beside it: device time that
+  // anyone's work took there. What exceeds the floor is then theirs; 0: it is idle.
+  Nanoseconds worked_beside = 0;
 };
 
 // What each run gets; `other` and `unattributed` are seen from outside all of them.

@@ -40,6 +40,19 @@ TEST(Accounts, BelowOneIn256NothingIsWork) {
   EXPECT_EQ(booking.runs[0].idle, 50'000'000);
 }
 
+TEST(Accounts, WhatALongMeanShowsOfAQuietWindowBelongsToTheWorkBesideIt) {
+  Window window = window_of(50'000'000, 0, 20);
+  window.worked_beside = 4 * kOneSecond;
+  const Booking booking = book(
+      window, std::vector<Use>{{.reserved = kWholeDevice / 2, .beside = kOneSecond}, {.reserved = kWholeDevice / 2}});
+  EXPECT_EQ(booking.runs[0].idle, 10'000'000);
+  EXPECT_EQ(booking.runs[1].idle, 10'000'000);
+  EXPECT_EQ(booking.runs[0].busy, 7'500'000);
+  EXPECT_EQ(booking.runs[1].busy, 0);
+  EXPECT_EQ(booking.other, 22'500'000);
+  EXPECT_EQ(booking.seen_by(0).measured(), window.energy);
+}
+
 TEST(Accounts, ForeignWorkIsOther) {
   const Window window = window_of(80'000'000, 1.0, 20);
   const Booking booking = book(window, std::vector<Use>{{.busy = kOneSecond / 2, .reserved = kWholeDevice}});

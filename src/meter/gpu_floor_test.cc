@@ -1,0 +1,98 @@
+// The floor of a GPU from what its sensor shows and its driver tells.
+#include "meter/gpu_floor.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace everywatt {
+namespace {
+
+constexpr Nanoseconds kSixth = kSecond / 6;
+
+// Work in square waves, and what a GPU of these floors draws.
+struct Waves {
+  double period = 1.4;  // seconds
+  double duty = 0.55;
+  double floor = 60;
+  double high = 380;
+
+  // Seconds of work before a time.
+  [[nodiscard]] double worked(double time) const {
+    const double turns = std::floor(time / period);
+    return (turns * duty + std::min(time / period - turns, duty)) * period;
+  }
+  [[nodiscard]] double mean_watts(double from, double to) const {
+    return floor + (high - floor) * (worked(to) - worked(from)) / (to - from);
+  }
+};
+
+// So many seconds through a sensor that shows the mean over `window`, renewed ten times a second.
+Floor learnt(const Waves& waves, double window, double seconds, bool is_ready_when_quiet = false) {
+  GpuFloor gpu{static_cast<Nanoseconds>(window * 1e9)};
+  FloorLearner learner{{}, FloorLearner::kStretch, 2 * kSecond, 0.03};
+  EnergyCurve curve;
+  double joules = 0, before = 0;
+  for (int i = 0; i < static_cast<int>(seconds * 60); ++i) {
+    const double time = i / 60.0;
+    if (i % 6 == 0 && time >= window) {
+      const double watts = waves.mean_watts(time - window, time), middle = time - window / 2;
+      if (before > 0) joules += watts * (middle - before);
+      before = middle;
+      const auto at = static_cast<Nanoseconds>(middle * 1e9);
+      curve.append(at, static_cast<MicroJoules>(joules * 1e6));
+      gpu.take_power(at, watts);
+    }
+    if (i % 10 == 9) {
+      const double end = (i + 1) / 60.0, begin = end - 1 / 6.0;
+      const double work = std::round((waves.worked(end) - waves.worked(begin)) * 600) / 600;
+      gpu.take({.begin = static_cast<Nanoseconds>(begin * 60 + 0.5) * (kSixth / 10),
+                .end = static_cast<Nanoseconds>(end * 60 + 0.5) * (kSixth / 10),
+                .worked = static_cast<Nanoseconds>(work * 1e9),
+                .is_ready = is_ready_when_quiet || work > 0});
+    }
+    if (i % 60 == 59) gpu.learn(curve, learner);
+  }
+  return learner.now();
+}
+
+TEST(GpuFloor, IsFittedThroughAMeanOverASecondThatNeverShowsIt) {
+  for (const double period : {1.3, 1.4, 1.7, 2.3}) {
+    const Floor floor = learnt({.period = period, .duty = 0.6}, 1.0, 12);
+    EXPECT_EQ(floor.method, FloorMethod::regression);
+    EXPECT_NEAR(floor.power / watt, 60, 1.8) << period;
+  }
+}
+
+TEST(GpuFloor, IsSeenInOneReadingOfAPauseThatIsLongerThanItsWindow) {
+  const Floor ready = learnt({.period = 1.4, .duty = 0.6}, 0.1, 5, true);
+  EXPECT_EQ(ready.method, FloorMethod::envelope);
+  EXPECT_NEAR(ready.power / watt, 60, 0.1);
+}
+
+TEST(GpuFloor, ALineIsNotBelowWhatIsSeenAtRest) {
+  FloorLearner learner{{}};
+  for (int i = 0; i < 20; ++i) learner.note_pair((20 + 100 * (i % 5) / 5.0) * watt, 0.5 + 0.1 * (i % 5), 0.01, {});
+  EXPECT_EQ(learner.now().power / watt, 0) << "a line that begins below nothing is none";
+  learner.note_glimpse(35.0 * watt, FloorLearner::State::resting);
+  EXPECT_NEAR(*learner.at_rest() / watt, 35, 1e-9);
+  EXPECT_EQ(learner.now().method, FloorMethod::other_state);
+  for (int i = 0; i < 20; ++i) learner.note_pair((30 + 40.0 * (i % 5) / 5.0) * watt, 0.2 * (i % 5), 0.01, {});
+  EXPECT_GE(learner.now().power / watt, 35);
+}
+
+TEST(GpuFloor, WhereWorkLiesIsKnownBestAtItsEdgesSoThatDoubtfulReadingsDoNotTiltTheLine) {
+  FloorLearner learner{{}, FloorLearner::kStretch, kSecond, 0.03};
+  for (int i = 0; i < 30; ++i) {
+    const double utilisation = i % 2 == 0 ? 0.4 : 0.6;
+    learner.note_pair((60 + 300 * utilisation) * watt, utilisation, 0.004, {});
+    // What is known badly errs towards the middle, and there is more of it.
+    learner.note_pair((60 + 300 * utilisation) * watt, 0.5 + (utilisation - 0.5) / 2, 0.05, {});
+    learner.note_pair((60 + 300 * utilisation) * watt, 0.5 + (utilisation - 0.5) / 3, 0.05, {});
+  }
+  EXPECT_NEAR(learner.now().power / watt, 60, 1);
+}
+
+}  // namespace
+}  // namespace everywatt

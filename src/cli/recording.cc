@@ -241,8 +241,10 @@ JobEnd Recording::follow(Job& job) {
     const bool speaks = voice_ && voice_->is_speaking();
     const Nanoseconds pace = shared || speaks || has_called ? kTick : length_of(sampler_.pace());
     const int callers = voice_ && !has_called ? voice_->callers_fd() : -1;
-    const Nanoseconds hunt = next_on_grid(std::max(now.steady, run_.started.steady + next_hunt_), kTick);
-    const Woken woken_by = wait_for(job, callers, now.steady, std::min(next_on_grid(now.steady, pace), hunt));
+    Nanoseconds next = next_on_grid(now.steady, pace);
+    if (sampler_.has_prey())
+      next = std::min(next, next_on_grid(std::max(now.steady, run_.started.steady + next_hunt_), kTick));
+    const Woken woken_by = wait_for(job, callers, now.steady, next);
     if (const auto end = woken_by.by_job ? job.poll_end() : std::nullopt) {
       ended_ = context_.clock.now();
       take_arrivals();

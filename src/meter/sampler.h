@@ -60,6 +60,8 @@ class Sampler {
   // edges and for what was read beside it; or at the next edge.
   enum class Pace { ticks, leisurely, edges };
   [[nodiscard]] Pace pace() const;
+  // Whether a hunt finds anything: something is read beside the loop.
+  [[nodiscard]] bool has_prey() const { return reads_beside_; }
 
   // Failures since the last call, each text once: "read …/energy_uj: No such device".
   std::vector<std::string> take_failures();

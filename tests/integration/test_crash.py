@@ -242,7 +242,7 @@ def package_and_lines(mishaps, name):
 def test_a_counter_that_is_reset_loses_one_step_and_says_so(mishaps):
     package, bill, _, said = package_and_lines(mishaps, "reset")
     length = bill["duration_seconds"]
-    assert WATTS * (length - 0.35) < package["measured_joules"] <= WATTS * (length + 0.03)
+    assert WATTS * (length - 0.65) < package["measured_joules"] <= WATTS * (length + 0.03)
     assert "counter-reset" in package["flags"]
     assert package["coverage"] < 1
     assert len(said) == 1 and "began again" in said[0]
@@ -250,9 +250,9 @@ def test_a_counter_that_is_reset_loses_one_step_and_says_so(mishaps):
 
 def test_a_zone_that_disappears_is_booked_until_then_and_says_so(mishaps):
     package, bill, happened, said = package_and_lines(mishaps, "vanish")
-    assert package["measured_joules"] == pytest.approx(WATTS * happened, abs=WATTS * 0.25)
+    assert package["measured_joules"] == pytest.approx(WATTS * happened, abs=WATTS * 0.6)
     assert "sensor-lost" in package["flags"]
-    assert package["coverage"] == pytest.approx(happened / bill["duration_seconds"], abs=0.08)
+    assert package["coverage"] == pytest.approx(happened / bill["duration_seconds"], abs=0.16)
     about_the_file = [line for line in said if "intel-rapl:0" in line]
     assert len(about_the_file) == 1 and "energy_uj" in about_the_file[0]
     # What was drawn unseen is in the uncertainty, not in the figure.
@@ -270,7 +270,7 @@ def test_a_reading_that_is_no_number_costs_no_joule(mishaps, name, shown):
 
 def test_a_sensor_that_is_garbage_to_the_end_is_booked_until_then(mishaps):
     package, bill, happened, said = package_and_lines(mishaps, "garbage_to_the_end")
-    assert package["measured_joules"] == pytest.approx(WATTS * happened, abs=WATTS * 0.25)
+    assert package["measured_joules"] == pytest.approx(WATTS * happened, abs=WATTS * 0.6)
     assert package["coverage"] < 0.6
     assert len([line for line in said if "energy_uj" in line]) == 1
 

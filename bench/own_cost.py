@@ -190,6 +190,7 @@ def measure_with(quick, memory):
         f"For comparison, a process that only sleeps 100 ms at a time takes {bare_loop(seconds / 4) * 100:.3f} % here, one that also reads "
         f"`/proc/stat` each time {bare_loop(seconds / 4, '/proc/stat') * 100:.3f} %, and one that reads the recorded machine's two energy "
         f"counters and keeps nothing {bare_loop(seconds / 4, *energy_counters(large)) * 100:.3f} %: the price of waking up and looking. "
+        "everywatt looks at such counters twice a second while nobody speaks (docs/decisions/016-a-counter-wakes-nobody.md). "
         "The recorded machine's files are ordinary ones in memory; a kernel with 256 CPUs needs longer to make its `/proc/stat` than a file takes to read. "
         f"Peer: {peers.codecarbon_version()}, offline, at its default period of 10 s; its *whole* holds the start of Python."
     )

@@ -9,7 +9,7 @@ from harness import EVERYWATT, PROGRAMS, ROOT, Missing, Page, environment, mean_
 GOAL = 0.01  # of a step, the upper end of the interval
 SCENARIO = ROOT / "tests" / "lab" / "scenarios" / "h100.toml"
 # Blocks, and steps in each quarter of one: CodeCarbon's task takes a hundred milliseconds and more.
-SIZES = {"everywatt": (60, 200), "zeus": (20, 100), "codecarbon": (5, 3)}
+SIZES = {"everywatt": (80, 300), "zeus": (30, 200), "codecarbon": (5, 3)}
 WHAT = {"everywatt": "`everywatt.torch.watch`", "zeus": "a window a step", "codecarbon": "a task a step"}
 
 

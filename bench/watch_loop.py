@@ -33,7 +33,7 @@ def trainer():
     torch.set_num_threads(1)
     model = torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    batch = torch.randn(64, 256), torch.randint(0, 10, (64,))
+    batch = torch.randn(20, 256), torch.randint(0, 10, (20,))
 
     def step(inputs, labels):
         optimizer.zero_grad()

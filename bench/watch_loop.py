@@ -33,13 +33,22 @@ def trainer():
     torch.set_num_threads(1)
     model = torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    batch = torch.randn(20, 256), torch.randint(0, 10, (20,))
 
     def step(inputs, labels):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(inputs), labels).backward()
         optimizer.step()
 
+    # As many samples as this machine takes a millisecond for.
+    for samples in (2**i for i in range(4, 12)):
+        batch = torch.randn(samples, 256), torch.randint(0, 10, (samples,))
+        times = []
+        for _ in range(30):
+            start = time.perf_counter()
+            step(*batch)
+            times.append(time.perf_counter() - start)
+        if sorted(times)[len(times) // 2] >= 0.7e-3:
+            break
     return model, optimizer, step, batch
 
 

@@ -7,12 +7,15 @@ from ._library import load, log
 
 _library = load()
 # Bound once: a look-up less in each mark.
-_phase_begin, _phase_end = _library.phase_begin, _library.phase_end
-_wait_begin, _wait_end = _library.wait_begin, _library.wait_end
+begin_phase, end_phase = _library.phase_begin, _library.phase_end
+begin_wait, end_wait = _library.wait_begin, _library.wait_end
 
 _UNITS = {"tokens": 0, "samples": 1, "bytes": 2}
 _PRECISIONS = {"fp64": 0, "fp32": 1, "tf32": 2, "fp16": 3, "bf16": 4, "fp8": 5, "int8": 6, "fp4": 7}
 _UNKNOWN = 255  # no unit and no precision: the library counts the mark as dropped
+
+count_samples = functools.partial(_library.count, _UNITS["samples"])
+end_step = functools.partial(_library.step, -1)
 
 _told: Set[str] = set()  # unknown words that were warned of
 
@@ -33,7 +36,7 @@ class _Names(Dict[object, int]):
         return number
 
 
-_names = _Names()
+names = _Names()
 
 
 class phase:  # noqa: N801: used like a function
@@ -45,13 +48,13 @@ class phase:  # noqa: N801: used like a function
     __slots__ = ("_name", "_span")
 
     def __init__(self, name: str) -> None:
-        self._name = _names[name]
+        self._name = names[name]
 
     def __enter__(self) -> None:
-        self._span = _phase_begin(self._name)
+        self._span = begin_phase(self._name)
 
     def __exit__(self, *_: object) -> None:
-        _phase_end(self._span)
+        end_phase(self._span)
 
 
 class waiting:  # noqa: N801
@@ -63,13 +66,13 @@ class waiting:  # noqa: N801
     __slots__ = ("_name", "_span")
 
     def __init__(self, what: str) -> None:
-        self._name = _names[what]
+        self._name = names[what]
 
     def __enter__(self) -> None:
-        self._span = _wait_begin(self._name)
+        self._span = begin_wait(self._name)
 
     def __exit__(self, *_: object) -> None:
-        _wait_end(self._span)
+        end_wait(self._span)
 
 
 @overload
@@ -118,7 +121,7 @@ def metric(name: str, value: float, step: Optional[int] = None) -> None:
 
     NaN and infinities are kept. A tensor is turned into a number, which waits for the GPU it is on.
     """
-    _library.metric(_names[name], float(value), -1 if step is None else int(step))
+    _library.metric(names[name], float(value), -1 if step is None else int(step))
 
 
 def tag(key: str, value: object) -> None:

@@ -24,6 +24,15 @@ def batch_of(value: Any) -> Batch:
     return next((batch for batch in map(batch_of, parts) if batch.samples), Batch(0, 0))
 
 
+def samples_of(value: Any) -> int:
+    """Of a batch: most are a tensor, or begin with one."""
+    first = value[0] if type(value) in (tuple, list) and value else value
+    if type(first) is not torch.Tensor:
+        return batch_of(value).samples
+    shape = first.shape
+    return shape[0] if shape else 1
+
+
 class Precision:
     """Looks at what the layers that multiply matrices return until the first step has ended: autocast shows there and nowhere else."""
 
@@ -33,8 +42,12 @@ class Precision:
         self._undo: List[Callable[[], None]] = [
             module.register_forward_hook(self._look).remove for module in model.modules() if _multiplies(module)]
 
+    @property
+    def is_settled(self) -> bool:
+        return not self._undo
+
     def settle(self) -> None:
-        if not self._undo:
+        if self.is_settled:
             return
         self.close()
         if self.name:

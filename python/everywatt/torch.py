@@ -10,7 +10,6 @@ PyTorch 1.13 and later. All marks are made on the thread that calls, in microsec
 device: phases are then where work was handed over, and what the device took for each, by CUDA events and without waiting, are the
 metrics ``device_seconds/forward`` and so on. ``sync=True`` waits for the device at each border instead: exact phases, a slower loop.
 """
-import contextlib
 import functools
 import threading
 import types
@@ -21,8 +20,8 @@ import torch
 from ._device_time import DeviceTime
 from ._flops import METHOD, TELLS_PASSES_APART, Counter, Work, flops
 from ._loaders import loaders
-from ._marks import count, step, tag, waiting
-from ._precision import Precision, batch_of
+from ._marks import count, count_samples, end_step, tag, waiting
+from ._precision import Precision, batch_of, samples_of
 from ._stages import Stages
 
 __all__ = ["Watch", "flops", "watch"]
@@ -46,6 +45,8 @@ class Watch:
         # On a GPU that runs behind its loop a phase is not where work is done: the step as a whole has it.
         self._counts_in_phases = self._device is None or sync
         self._uncounted: List[Work] = []
+        self._begin = self._stages.begin if self._device is None else self._begin_on_device
+        self._end = self._stages.end if self._device is None else self._end_on_device
         self._undo: List[Callable[[], None]] = [self._precision.close]
         self._wait: Optional[waiting] = None
         self._is_backward = False
@@ -79,33 +80,35 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _begin(self, name: str) -> None:
-        self._end()
+    def _begin_on_device(self, name: str) -> None:
+        self._end_on_device()
         self._stages.begin(name)
         if self._device:
             self._device.begin(name)
 
-    def _end(self) -> None:
+    def _end_on_device(self) -> None:
         if self._device:
             self._device.end()
         self._stages.end()
 
     def _watch_forward(self, model: torch.nn.Module) -> None:
+        begin, end, counter, is_grad_enabled = self._begin, self._end, self._counter, torch.is_grad_enabled
+
         # What a checkpoint computes again is part of the backward pass that asks for it.
         def before(_: Any, inputs: Any) -> None:
             if self._is_backward:
                 return
-            trains = torch.is_grad_enabled()
-            if self._counter and trains:
-                self._counter.begin(batch_of(inputs))
-            self._begin("forward" if trains else "inference")
+            trains = is_grad_enabled()
+            if counter and trains:
+                counter.begin(batch_of(inputs))
+            begin("forward" if trains else "inference")
 
         def after(*_: Any) -> None:
             if self._is_backward:
                 return
-            if self._counter and torch.is_grad_enabled():
-                self._count_flops(self._counter.forward_ended())
-            self._end()
+            if counter and is_grad_enabled():
+                self._count_flops(counter.forward_ended())
+            end()
 
         self._undo += [model.register_forward_pre_hook(before).remove, model.register_forward_hook(after).remove]
 
@@ -128,14 +131,16 @@ class Watch:
         if first is not None:
             self._undo.append(first.register_hook(made).remove)
 
-    def backward(self, run: Callable[[], Any], creates_graph: bool) -> Any:
+    def backward(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self._is_backward:  # of a part that was checkpointed: one more within
-            return run()
+            return real(*args, **kwargs)
         self._is_backward = True
         self._begin("backward")
         try:
-            with self._counter.backward(creates_graph) if self._counter else contextlib.nullcontext():
-                return run()
+            if not self._counter:
+                return real(*args, **kwargs)
+            with self._counter.backward(bool(kwargs.get("create_graph", args[3] if len(args) > 3 else False))):
+                return real(*args, **kwargs)
         finally:
             self._is_backward = False
             if self._wait:
@@ -144,7 +149,8 @@ class Watch:
             if self._counter:
                 self._count_flops(self._counter.backward_ended())
             self._end()
-            self._count_uncounted()
+            if self._uncounted:
+                self._count_uncounted()
 
     def _count_flops(self, work: Optional[Work]) -> None:
         if work:
@@ -165,17 +171,19 @@ class Watch:
 
     def _watch_optimizer(self, optimizer: Any) -> None:
         real = optimizer.step
+        begin, end, precision = self._begin, self._end, self._precision
 
         # A method of the optimizer, as learning-rate schedulers expect to find it.
         @functools.wraps(real)
         def stepped(_: Any, *args: Any, **kwargs: Any) -> Any:
-            self._begin("optimizer")
+            begin("optimizer")
             try:
                 return real(*args, **kwargs)
             finally:
-                self._end()
-                step()
-                self._precision.settle()
+                end()
+                end_step()
+                if not precision.is_settled:
+                    precision.settle()
 
         def restore() -> None:
             optimizer.step = real
@@ -185,19 +193,19 @@ class Watch:
 
     def _watch_loader(self, loader: Any) -> None:
         kind = type(loader)
-        stages = self._stages
+        wait, end = self._stages.wait, self._stages.end
 
         def batches(this: Any) -> Iterator[Any]:
             iterator = kind.__iter__(this)
             while True:
-                stages.wait("data")
+                wait("data")
                 try:
                     batch = next(iterator)
                 except StopIteration:
                     return
                 finally:
-                    stages.end()
-                count("samples", batch_of(batch).samples)
+                    end()
+                count_samples(samples_of(batch))
                 yield batch
 
         def restore() -> None:
@@ -218,11 +226,10 @@ class _Backward:
         torch.autograd.backward = functools.wraps(self._real)(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        run = functools.partial(self._real, *args, **kwargs)
-        creates_graph = bool(kwargs.get("create_graph", args[3] if len(args) > 3 else False))
+        run = self._real
         for watch_ in self.watches:
-            run = functools.partial(watch_.backward, run, creates_graph)
-        return run()
+            run = functools.partial(watch_.backward, run)
+        return run(*args, **kwargs)
 
 
 _backward = _Backward()

@@ -15,9 +15,6 @@ constexpr Nanoseconds kPowerSilence = 5 * kSecond;
 // Where a device's own limit is not known: more than any single device draws.
 constexpr double kMostWatts = 5000;
 
-// Means over less blur a curve by less than readings are apart.
-constexpr Nanoseconds kLongWindow = 500 * kMillisecond;
-
 // Between when a register is renewed and when a reading shows it, beside what is not known of its period.
 constexpr Nanoseconds kRenewalDoubt = kMillisecond;
 constexpr int kMostPassedOver = 3;
@@ -270,7 +267,7 @@ double ChannelMeter::aliasing_error() const {
 // Means over a window laid end to end are the energy itself, where a curve through
 // them is blurred by half a window: at the end of a run that is what counts.
 void ChannelMeter::lay_tile(Nanoseconds end, double watts) {
-  if (channel_.window < kLongWindow) return;
+  if (!channel_.is_long_mean()) return;
   const double window = seconds_between(0, channel_.window);
   const Nanoseconds begin = end - channel_.window;
   const auto next = std::ranges::lower_bound(tiles_, begin, {}, &Tile::end);

@@ -23,7 +23,6 @@ constexpr double kGpuSpread = 0.03;     // its work is told exactly
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A floor that moved by more than this since windows were booked with it books them anew.
 constexpr double kFloorMoved = 0.01;
-constexpr Nanoseconds kBlurring = kSecond / 2;
 // A sensor silent for this long at the end of a run was lost.
 constexpr Nanoseconds kUnseenEdge = kSecond;
 // A first reading this late is worth a line on the bill; coverage and uncertainty tell of any.
@@ -34,7 +33,8 @@ void add_flag(std::vector<std::string>& flags, std::string flag) {
 }
 
 FloorLearner learner_of(DeviceKind kind, Floor before) {
-  return kind == DeviceKind::gpu ? FloorLearner{before, FloorLearner::kStretch, kGpuWhole, kGpuSpread} : FloorLearner{before};
+  return kind == DeviceKind::gpu ? FloorLearner{before, FloorLearner::kStretch, kGpuWhole, kGpuSpread}
+                                 : FloorLearner{before};
 }
 
 // By more than sound sensors do, and than the ends of so short a time can make.
@@ -378,10 +378,7 @@ Floors DeviceBooks::floors() const {
   return {.ready = ready, .resting = std::min(ready, learner_.at_rest().value_or(ready))};
 }
 
-bool DeviceBooks::is_blurred() const {
-  return !meters_.empty() && elected().candidate.channel.kind == ChannelKind::power &&
-         elected().candidate.channel.window >= kBlurring;
-}
+bool DeviceBooks::is_blurred() const { return !meters_.empty() && elected().candidate.channel.is_long_mean(); }
 
 bool DeviceBooks::Used::is_far_from(double watts) const {
   return highest >= lowest && std::max(std::abs(watts - lowest), std::abs(watts - highest)) > kFloorMoved * watts;

@@ -16,11 +16,11 @@ constexpr Nanoseconds kMeanSlack = 110 * kMillisecond;
 // Two means over a sixth of a second, one of the work and one of when it is read, are as wide as 0.236 s evenly; a
 // tenth of that is in the counter's own steps.
 constexpr Nanoseconds kBlur = 214 * kMillisecond;
-constexpr double kResolution = 0.004;  // of utilisation, as drivers tell it
-constexpr double kPieceDoubt = 0.015;  // where a piece's energy is taken from steps that end at other times
-constexpr Nanoseconds kLongestStep = kSecond / 5;   // for which one reading stands
-constexpr Nanoseconds kMostKept = 8 * kSecond;      // while the curve does not come
-constexpr Nanoseconds kEnough = 2 * kSecond;        // of quiet for one observation …
+constexpr double kResolution = 0.004;              // of utilisation, as drivers tell it
+constexpr double kPieceDoubt = 0.015;              // where a piece's energy is taken from steps that end at other times
+constexpr Nanoseconds kLongestStep = kSecond / 5;  // for which one reading stands
+constexpr Nanoseconds kMostKept = 8 * kSecond;     // while the curve does not come
+constexpr Nanoseconds kEnough = 2 * kSecond;       // of quiet for one observation …
 constexpr Nanoseconds kGlimpse = 3 * kSecond / 10;  // … and for as much as a run too short for one can have
 constexpr Nanoseconds kLooks = 8;                   // at a moving mean within one piece
 
@@ -68,12 +68,12 @@ void GpuFloor::learn_quiet(const EnergyCurve& curve, FloorLearner& learner) {
     if (end.time + around > told_.back().piece.end) return;
     quiet_until_ = end.time;
     if (end.sight != Sight::observed) continue;
-    learn_mean(static_cast<double>(end.total - begin.total) * 1e3 / static_cast<double>(end.time - begin.time), begin.time,
-               end.time, learner);
+    learn_mean(static_cast<double>(end.total - begin.total) * 1e3 / static_cast<double>(end.time - begin.time),
+               begin.time, end.time, learner);
     if (!is_quiet(begin.time - around, end.time + around)) continue;
-    const auto state = is_ready(begin.time, end.time) ? FloorLearner::State::ready : FloorLearner::State::resting;
-    (state == FloorLearner::State::ready ? ready_ : resting_)
-        .add(static_cast<double>(end.total - begin.total) * 1e3, end.time - begin.time, kGlimpse, state, learner);
+    const auto state = state_in(begin.time, end.time);
+    quiet_in(state).add(static_cast<double>(end.total - begin.total) * 1e3, end.time - begin.time, kGlimpse, state,
+                        learner);
   }
 }
 
@@ -101,10 +101,8 @@ void GpuFloor::learn_quiet_power(FloorLearner& learner) {
     if (length <= 0) continue;
     learn_mean(watts, time - window_ / 2, time + window_ / 2, learner);
     if (!is_quiet(time - around, time + around)) continue;
-    const auto state =
-        is_ready(time - around, time + around) ? FloorLearner::State::ready : FloorLearner::State::resting;
-    (state == FloorLearner::State::ready ? ready_ : resting_)
-        .add(watts * static_cast<double>(length), length, 0, state, learner);
+    const auto state = state_in(time - around, time + around);
+    quiet_in(state).add(watts * static_cast<double>(length), length, 0, state, learner);
   }
 }
 
@@ -116,9 +114,8 @@ void GpuFloor::learn_mean(double watts, Nanoseconds from, Nanoseconds to, FloorL
   const auto length = static_cast<double>(to - from);
   const double by_time = std::max(std::abs(worked(slack) - worked(0)), std::abs(worked(-slack) - worked(0)));
   const double by_place = std::hypot(part_by(from).doubt, part_by(to).doubt);
-  const auto state = is_ready(from, to) ? FloorLearner::State::ready : FloorLearner::State::resting;
   learner.note_pair(watts * watt, std::clamp(worked(0) / length, 0.0, 1.0),
-                    std::hypot(kResolution, by_time / length, by_place / length), state);
+                    std::hypot(kResolution, by_time / length, by_place / length), state_in(from, to));
 }
 
 void GpuFloor::learn_work(const EnergyCurve& curve, FloorLearner& learner) {
@@ -153,9 +150,10 @@ bool GpuFloor::is_quiet(Nanoseconds from, Nanoseconds to) const {
   });
 }
 
-bool GpuFloor::is_ready(Nanoseconds from, Nanoseconds to) const {
-  return std::ranges::all_of(
+FloorLearner::State GpuFloor::state_in(Nanoseconds from, Nanoseconds to) const {
+  const bool is_ready = std::ranges::all_of(
       told_, [&](const Told& told) { return told.piece.end <= from || told.piece.begin >= to || told.piece.is_ready; });
+  return is_ready ? FloorLearner::State::ready : FloorLearner::State::resting;
 }
 
 // Nanoseconds of work from a piece's begin on that are done after some, where nobody says when in it they were. Between

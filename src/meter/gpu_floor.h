@@ -35,7 +35,7 @@ class GpuFloor {
   void learn_mean(double watts, Nanoseconds from, Nanoseconds to, FloorLearner& learner) const;
   void learn_work(const EnergyCurve& curve, FloorLearner& learner);
   [[nodiscard]] bool is_quiet(Nanoseconds from, Nanoseconds to) const;
-  [[nodiscard]] bool is_ready(Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] FloorLearner::State state_in(Nanoseconds from, Nanoseconds to) const;
   struct Part {
     double worked = 0;  // nanoseconds since what was told first
     double doubt = 0;   // by how many that may be off
@@ -50,6 +50,9 @@ class GpuFloor {
     void add(double nanojoules, Nanoseconds length, Nanoseconds glimpse, FloorLearner::State state,
              FloorLearner& learner);
   };
+  [[nodiscard]] Quiet& quiet_in(FloorLearner::State state) {
+    return state == FloorLearner::State::ready ? ready_ : resting_;
+  }
   struct Shown {
     Nanoseconds time = 0;
     double watts = 0;

@@ -117,8 +117,8 @@ void Sampler::ask_beside(Edge edge) {
 }
 
 Sampler::Pace Sampler::pace() const {
-  if (!reads_beside_) return pace_;
-  return side_->opening() > 0 ? Pace::ticks : std::min(pace_, Pace::leisurely);
+  if (is_starting()) return Pace::ticks;  // what comes up is looked at without delay
+  return reads_beside_ ? std::min(pace_, Pace::leisurely) : pace_;
 }
 
 bool Sampler::is_due(Meter::Reads reads, std::size_t source, Nanoseconds now, Edge edge) {

@@ -150,9 +150,9 @@ def test_a_stopped_supervisor_keeps_a_counters_joules_and_invents_no_power(every
     package = device(counted.bill, "package:0")
     length = counted.bill["duration_seconds"]
     assert package["measured_joules"] == pytest.approx(30 * length, abs=30 * 0.05)
-    assert package["coverage"] == pytest.approx((length - 5) / length, abs=0.06)
+    assert package["coverage"] == pytest.approx((length - 5) / length, abs=0.1)
     gaps = [gap for gap in counted.bill["gaps"] if gap["device"] == "package:0"]
-    assert len(gaps) == 1 and gaps[0]["seconds"] == pytest.approx(5, abs=0.3)
+    assert len(gaps) == 1 and gaps[0]["seconds"] == pytest.approx(5, abs=0.6)
     assert_books_balance(counted.bill)
 
     module = device(integrated.bill, "module:0")

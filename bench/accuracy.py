@@ -68,7 +68,7 @@ def flagged(rows):
     return beating, sound
 
 
-FLOORS = (("envelope", "seen: in pauses of three tenths of a second and more"), ("regression", "fitted: power against utilisation"),
+FLOORS = (("envelope", "seen: in pauses"), ("regression", "fitted: power against utilisation"),
           ("other-state", "seen while the clocks were down"), ("prior", "guessed: always at work"), (None, "**all runs**"))
 SPLIT_GOAL = 3
 SPLIT = {"counter": "counter", "instant-100": "power over 100 ms", "average-1000": "power over 1 s"}

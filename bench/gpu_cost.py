@@ -166,7 +166,7 @@ def explanation(seconds, ours, bill):
         "process, who has a context, and PCIe's two byte counts where they are there; once a second clocks, temperatures, limits, memory, "
         "what held it back, NVLink's bytes and performance counters. What goes beyond is the hunt for the moment "
         f"at which registers are renewed. Calls a second and GPU: {each}. Beside them it reads {len(bill['energy']['devices']) - GPUS} counters of packages and "
-        "memory in files, and keeps a ledger; CodeCarbon estimates processor and memory. Those are in the CPU time and not in the readings."
+        "memory in files, twice a second, and keeps a ledger; CodeCarbon estimates processor and memory. Those are in the CPU time and not in the readings."
     )
     sleeping, calling = own_cost.bare_loop(seconds / 4), bare_nvml(seconds / 4)
     print(f"   a loop that sleeps: {sleeping * 100:.3f} %; one that makes the same calls: {calling * 100:.3f} %", flush=True)

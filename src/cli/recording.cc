@@ -266,14 +266,14 @@ JobEnd Recording::follow(Job& job) {
       next_hunt_ = SideReader::next_hunt(ran, meter_->knows_renewals());
     }
     // When within a second there was work, and whose, matters where others come and go, and where the job has phases.
-    const bool at_edge = shared || speaks || has_called || now.steady >= next_window;
-    if (at_edge) {
+    const bool is_fine = shared || speaks || has_called;
+    if (is_fine || now.steady >= next_window) {
       sampler_.sample_edge(context_.clock, *meter_);
     } else {
       sampler_.sample_tick(context_.clock);
     }
     hear(now.steady);
-    if (job_time_is_cheap_ && (shared || speaks || has_called)) meter_->note_cpu_time(now.steady, job.cpu_time());
+    if (job_time_is_cheap_ && is_fine) meter_->note_cpu_time(now.steady, job.cpu_time());
     if (now.steady < next_window) continue;
     close_window(job, now);
     next_window = next_on_grid(now.steady, kWindow);

@@ -21,8 +21,6 @@ constexpr Nanoseconds kShortestComparison = 3 * kSecond;
 constexpr Nanoseconds kGpuWhole = 2 * kSecond;
 constexpr double kGpuSpread = 0.03;     // its work is told exactly
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
-// A floor that moved by more than this since windows were booked with it books them anew.
-constexpr double kFloorMoved = 0.01;
 // A sensor silent for this long at the end of a run was lost.
 constexpr Nanoseconds kUnseenEdge = kSecond;
 // A first reading this late is worth a line on the bill; coverage and uncertainty tell of any.
@@ -220,13 +218,6 @@ void DeviceBooks::end_startup(Nanoseconds until, RunDelta& into) {
   std::ranges::move(startup_.end(device_.id, until), std::back_inserter(into.entries));
 }
 
-// Of a GPU, whose work and energy come in steps of their own.
-void DeviceBooks::watch_floor() {
-  if (!is_gpu() || !elected().sensor) return;
-  gpu_floor_.emplace(elected().candidate.channel.method == Method::counter ? 0 : elected().candidate.channel.window);
-  for (const Activity::Piece& piece : pending_) gpu_floor_->take(piece);
-}
-
 // The windows that end by then; false: none does.
 bool DeviceBooks::book_up_to(Nanoseconds reached, const Surroundings& around, RunDelta& into) {
   bool any = false;
@@ -272,16 +263,6 @@ void DeviceBooks::note_unseen_edges(Nanoseconds until) {
     silences_.push_back({last, until, "no reading any more until the end"});
     unseen_ += until - last;
   }
-}
-
-// While several runs share the host they must divide by one floor, or a
-// microjoule could be work in one's books and idle in another's: the agreed one,
-// and until there is one what all can tell from the window alone. A model's floor
-// is the same for all.
-std::optional<Power> DeviceBooks::shared_floor(Nanoseconds to, const Surroundings& around, Power from_window) const {
-  if (!elected().sensor || !around.agreed) return std::nullopt;
-  if (company_of(around.run, around.tenants, until_, to) == Company::alone) return std::nullopt;
-  return around.agreed->agreed(device_.id, until_).value_or(from_window);
 }
 
 void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& into) {
@@ -368,46 +349,6 @@ void DeviceBooks::emit_curve(RunDelta& into) {
 }
 
 // In the first half second nothing may be known yet: then the window itself is all there is to go by.
-Floors DeviceBooks::own_floors(Power from_window) const {
-  const Floors known = floors();
-  return known.ready > Power{} ? known : Floors{.ready = from_window, .resting = from_window};
-}
-
-Floors DeviceBooks::floors() const {
-  const Power ready = floor().power;
-  return {.ready = ready, .resting = std::min(ready, learner_.at_rest().value_or(ready))};
-}
-
-bool DeviceBooks::is_blurred() const { return !meters_.empty() && elected().candidate.channel.is_long_mean(); }
-
-bool DeviceBooks::Used::is_far_from(double watts) const {
-  return highest >= lowest && std::max(std::abs(watts - lowest), std::abs(watts - highest)) > kFloorMoved * watts;
-}
-
-Floor DeviceBooks::floor() const {
-  if (meters_.empty()) return first_floor_;
-  const Candidate& first = elected().candidate;
-  if (first.channel.kind == ChannelKind::model)
-    return {.power = first.channel.model.at(0), .method = FloorMethod::prior};
-  return learner_.now();
-}
-
-std::optional<Floor> DeviceBooks::learnt_floor() const {
-  if (meters_.empty() || !elected().sensor || !booking_ || cpus_.empty()) return std::nullopt;
-  const Floor floor = learner_.now();
-  if (floor.method == FloorMethod::prior) return std::nullopt;
-  return floor;
-}
-
-bool DeviceBooks::wants_rebooking() const {
-  if (meters_.empty() || !elected().sensor || !booking_ || cpus_.empty()) return false;
-  if (is_deposed_) return false;  // the series began with the counter's energy
-  const Floors now = floors();
-  const bool was_alone = ready_used_.highest >= ready_used_.lowest || resting_used_.highest >= resting_used_.lowest;
-  return ready_used_.is_far_from(now.ready / watt) || resting_used_.is_far_from(now.resting / watt) ||
-         (is_blurred() && was_alone);
-}
-
 std::vector<Silence> DeviceBooks::take_silences() { return std::exchange(silences_, {}); }
 
 DeviceRecord DeviceBooks::record() const {

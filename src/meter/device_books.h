@@ -209,6 +209,7 @@ class DeviceBooks {
       lowest = std::min(lowest, watts);
       highest = std::max(highest, watts);
     }
+    [[nodiscard]] bool is_empty() const { return highest < lowest; }
     [[nodiscard]] bool is_far_from(double watts) const;
   };
   Used ready_used_, resting_used_;

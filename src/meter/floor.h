@@ -23,7 +23,7 @@ struct Floor {
   std::uint64_t windows = 0;  // observations behind it
 };
 
-// By the state in which a device is when nobody works: as it is when it works, or with its clocks lowered and nobody's
+// By the state in which a device is when nobody works: as it is when it works, or with its clocks lowered or nobody's
 // context on it.
 struct Floors {
   Power ready = {};

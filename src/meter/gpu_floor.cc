@@ -156,8 +156,8 @@ FloorLearner::State GpuFloor::state_in(Nanoseconds from, Nanoseconds to) const {
   return is_ready ? FloorLearner::State::ready : FloorLearner::State::resting;
 }
 
-// Nanoseconds of work from a piece's begin on that are done after some, where nobody says when in it they were. Between
-// work and quiet it is known: a piece that is partly worked is where one ends and the other begins.
+// Where within a piece its work lay is not told: evenly, give or take half of what can be. Between work and quiet it is
+// known: there one ends and the other begins.
 GpuFloor::Part GpuFloor::part_by(Nanoseconds time) const {
   const auto next = std::ranges::upper_bound(told_, time, {}, [](const Told& told) { return told.piece.begin; });
   const auto told = next == told_.begin() ? next : next - 1;

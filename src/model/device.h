@@ -107,8 +107,8 @@ struct Channel {
   int rank = 0;                           // among channels of equal method the lowest is elected
   std::optional<std::size_t> slice = {};  // utilisation, context: of this one of the device's slices alone
 
-  // A mean over so long that what it shows of a moment was partly drawn beside it; shorter ones blur a curve by less than
-  // readings are apart.
+  // A mean over so long that what it shows of a moment was partly drawn beside it; shorter ones blur a curve by less
+  // than readings are apart.
   [[nodiscard]] bool is_long_mean() const { return kind == ChannelKind::power && window >= kSecond / 2; }
 };
 

@@ -15,6 +15,7 @@ FAMILIES = (
     ("counter", 60, "the same for a minute", None, 0.1),
     ("instant-100", 10, "no counter: power over 100 ms, renewed every 100 ms", 0.5, 2.0),
     ("average-1000", 10, "no counter: power over 1 s, renewed every 100 ms", 0.5, 2.0),
+    ("average-1000", 60, "the same for a minute", None, None),
     ("part-time", 60, "no counter: 25 ms of every 100, square waves of 20 to 500 ms", None, None),
     ("in-step", 60, "the same, waves nearly in step with the sensor (p in q, both up to 5)", None, None),
     ("low-at-idle", 60, "counter 43 % low while idle, beside an honest mean over 1 s", None, None),
@@ -140,8 +141,9 @@ def measure(quick):
     )
     page.text("**Busy and idle** beside their truth, where that is 5 % of the energy or more (goal: "
               f"{SPLIT_GOAL} % in 95 % of the runs). Steps of 0.6 to 4 s, work for 30 to 90 % of each, pauses, warming up, bursts. "
-              "Without a counter pauses are seen less well, and through a mean over a second hardly at all: what is not known is in the uncertainty of "
-              "the charge.")
+              "Without a counter pauses are seen less well. A mean over a second shows them only by how it moves: where the load's period divides the "
+              "second it stands still, and in ten seconds it moves too few times for the rarest of these loads; a minute is enough. What is not known "
+              "is in the uncertainty of the charge.")
     heading = ("runs with work", "busy: median error", "95th", "runs with idle", "idle: median error", "95th")
     for what, (split, is_split, is_goal) in splits.items():
         page.table((f"{what}: the floor is", *heading), split)

@@ -13,7 +13,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 CHECKED = "tests/integration/trackers/checked.txt"
 # What they run: the package, the library and its reader, what is told to trackers and how, and the guides whose examples they run.
 INPUTS = ["python", "include", "src/marks", "src/net", "src/tracker", "src/export", "src/account", "src/report/*_json.cc", "src/cli/mlflow*", "src/cli/net*",
-          "tests/integration/trackers", "tests/integration/conftest.py", "tests/integration/guide_blocks.py",
+          "tests/integration/trackers", "tests/integration/conftest.py", "tests/integration/guide_blocks.py", "tests/integration/venvs.py",
           "docs/guide/trainers.md", "docs/guide/wandb.md", "docs/guide/mlflow.md", "docs/guide/pytorch.md"]
 
 

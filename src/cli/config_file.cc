@@ -109,23 +109,23 @@ std::size_t first_line_that_breaks(std::string_view text) {
 
 const std::vector<KnownKey>& known_keys() {
   static const std::vector<KnownKey> kKeys = {
-      {"site.zone", "text", "where the machine stands: ISO3, ISO2 or a provider's region"},
+      {"site.zone", "text", "where the machine stands: ISO3, ISO2 or a provider's region (no effect yet)"},
       {"site.pue", "ratio", "power usage effectiveness of the building, annual (ISO/IEC 30134-2)"},
-      {"site.wue", "number", "water usage effectiveness, litres per kWh (ISO/IEC 30134-9)"},
+      {"site.wue", "number", "water usage effectiveness, litres per kWh (ISO/IEC 30134-9) (no effect yet)"},
       {"site.psu_efficiency", "fraction", "of the power supplies: components / efficiency = wall"},
       {"site.node_overhead_watts", "number", "board, fans and disks of a node, watts"},
       {"site.boundary", "boundary", "what the sums count: components, or node where there is a node meter"},
       {"retention.series_days", "number", "days that series are kept after a run's end; entries stay (all)"},
-      {"rates.*", "any", "prices, for the cost of a run"},
-      {"embodied.*", "any", "carbon of making the hardware"},
-      {"intensity.*", "any", "carbon intensity of the grid"},
-      {"gate.*", "any", "rules of the gate"},
+      {"rates.*", "any", "prices, for the cost of a run (no effect yet)"},
+      {"embodied.*", "any", "carbon of making the hardware (no effect yet)"},
+      {"intensity.*", "any", "carbon intensity of the grid (no effect yet)"},
+      {"gate.*", "any", "rules of the gate (no effect yet)"},
       {"export.mlflow.tracking_uri", "text", "MLflow's server, to which runs are delivered while they last"},
       {"export.mlflow.from_environment", "switch", "true: the same, to the server that MLFLOW_TRACKING_URI names"},
       {"export.mlflow.experiment", "text", "MLflow's experiment (Default)"},
       {"export.mlflow.run_name", "text", "name of the run there (the run's own)"},
       {"export.mlflow.interval_seconds", "interval", "seconds between two points (10)"},
-      {"export.*", "any", "where runs are sent"},
+      {"export.*", "any", "other places where runs are sent (no effect yet)"},
   };
   return kKeys;
 }

@@ -2,29 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <variant>
 
 #include "base/overloaded.h"
+#include "cli/mark_sockets.h"
 #include "job/rank.h"
 #include "model/work_name.h"
 
 namespace everywatt {
 namespace {
 
-namespace fs = std::filesystem;
-
 // Facts that a job states: as many as a person could want, not as many as a loop can make.
 constexpr std::size_t kMostFacts = 1000;
-
-fs::path socket_folder() {
-  const char* own = std::getenv("XDG_RUNTIME_DIR");
-  std::error_code error;
-  if (own && fs::is_directory(own, error)) return own;
-  const fs::path temporary = fs::temp_directory_path(error);
-  return error ? fs::path{"/tmp"} : temporary;
-}
 
 void note(Run& run, const std::string& line) {
   if (std::ranges::find(run.notices, line) == run.notices.end()) run.notices.push_back(line);
@@ -40,9 +29,7 @@ void set(std::map<std::string, Value>& facts, const std::string& key, Value valu
 
 }  // namespace
 
-Result<JobVoice> JobVoice::open(const std::string& run) {
-  return open_at(socket_folder() / ("everywatt-" + run + ".sock"));
-}
+Result<JobVoice> JobVoice::open(const std::string& run) { return open_at(mark_socket_of(run)); }
 
 Result<JobVoice> JobVoice::open_at(const std::filesystem::path& path) {
   TRY(auto server, marks::MarkServer::listen(path));

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "cli/ledger.h"
+#include "cli/mark_sockets.h"
 #include "cli/recording.h"
 
 namespace everywatt {
@@ -134,6 +135,7 @@ Bill Recording::finish(const JobEnd& end) {
     restore_entries();
     drop_old_series();
   }
+  remove_deserted_mark_sockets();
   record_.run = run_;
   Bill bill = bill_of(record_);
   bill.facility = facility_of(bill, site_);

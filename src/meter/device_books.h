@@ -150,6 +150,7 @@ class DeviceBooks {
   void correct(const Past& past, const Accounts& anew, RunDelta& into);
   void watch_floor();
   void take_work(const Work& work, Nanoseconds until, Close close);
+  [[nodiscard]] Nanoseconds seen_from() const;
   [[nodiscard]] Nanoseconds reach() const;
   bool book_up_to(Nanoseconds reached, const Surroundings& around, RunDelta& into);
   // [until_, to], in which the same tenants were there throughout.

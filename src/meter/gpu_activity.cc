@@ -1,6 +1,7 @@
 #include "meter/gpu_activity.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "base/text.h"
@@ -76,11 +77,22 @@ void GpuActivity::note_processes(const Snapshot& snapshot, const OwnerOf& owner_
   }
 }
 
+// As of the look that is nearest to the middle of the stretch: a run's first and last look see no context of its own.
+// Of two that are as near, the one that sees one.
+const GpuActivity::Holders& GpuActivity::holders_of(Nanoseconds begin, Nanoseconds until) {
+  const Nanoseconds middle = begin + (until - begin) / 2;
+  const auto is_better = [&](const Holders& next) {
+    const Nanoseconds far = std::abs(holders_.front().time - middle), next_far = std::abs(next.time - middle);
+    return next_far == far ? next.ours > 0 : next_far < far;
+  };
+  while (holders_.size() > 1 && is_better(holders_[1])) holders_.pop_front();
+  return holders_.front();
+}
+
 // Since the last, with the contexts of then; what is not told is not known.
 void GpuActivity::add(const Snapshot::Told& told, bool is_told) {
   if (told.until <= *last_) return;
-  while (holders_.size() > 1 && holders_.front().time < told.until) holders_.pop_front();
-  const Holders& holders = holders_.front();
+  const Holders& holders = holders_of(*last_, told.until);
   Activity::Piece piece{.begin = *last_, .end = told.until, .is_told = is_told};
   piece.worked =
       static_cast<Nanoseconds>(std::clamp(told.share, 0.0, 1.0) * static_cast<double>(piece.end - piece.begin));

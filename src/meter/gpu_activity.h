@@ -58,7 +58,7 @@ class GpuActivity {
   [[nodiscard]] bool saw_unknown() const { return saw_unknown_; }
 
  private:
-  // Contexts as of a reading whose work was not told yet.
+  // Contexts as of a reading.
   struct Holders {
     Nanoseconds time = 0;
     std::uint64_t ours = 0;
@@ -75,6 +75,7 @@ class GpuActivity {
   };
   void note_processes(const Snapshot& snapshot, const OwnerOf& owner_of);
   void take_slices(const Snapshot& snapshot, const OwnerOf& owner_of);
+  const Holders& holders_of(Nanoseconds begin, Nanoseconds until);
   void add(const Snapshot::Told& told, bool is_told);
 
   std::optional<Shares> shares_;

@@ -45,6 +45,11 @@ class Machine {
     tells_from_ = time;
     begin();
   }
+  // Windows end with the seconds, whenever a run begins.
+  void begins_at(Nanoseconds time) {
+    now_ = time;
+    begin();
+  }
   // The counter shows this part of what is drawn while nobody works.
   void count_low_at_idle(double part) { part_at_idle_ = part; }
 
@@ -55,15 +60,17 @@ class Machine {
 
   // `worked`: of the device by process; the rest of the time it is idle.
   void pass(int seconds, const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
-    for (int i = 0; i < 10 * seconds; ++i) {
-      now_ += kSecond / 10;
-      double all = 0;
-      for (const auto& [pid, share] : worked) all += share;
-      watts_ = 100 + 200 * all;
-      energy_ += static_cast<std::uint64_t>(watts_ * 1e5 * (all > 0 ? 1 : part_at_idle_));
-      read(worked, contexts);
-      if (now_ % kSecond == 0) keep(meter_->close_window({.until = {now_, now_}, .tenants = tenants_}));
-    }
+    for (int i = 0; i < 10 * seconds; ++i) pass_tenth(worked, contexts);
+  }
+  // A tenth of a second, and a look at its end.
+  void pass_tenth(const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
+    now_ += kSecond / 10;
+    double all = 0;
+    for (const auto& [pid, share] : worked) all += share;
+    watts_ = 100 + 200 * all;
+    energy_ += static_cast<std::uint64_t>(watts_ * 1e5 * (all > 0 ? 1 : part_at_idle_));
+    read(worked, contexts);
+    if (now_ % kSecond == 0) keep(meter_->close_window({.until = {now_, now_}, .tenants = tenants_}));
   }
 
   void counter_is_renewed_every(Nanoseconds period) {
@@ -92,7 +99,7 @@ class Machine {
       return pid < 100 ? Owner::run : pid < 200 ? Owner::others : Owner::unknown;
     });
     read({}, {});
-    meter_->begin({.steady = 0, .wall = 0});
+    meter_->begin({.steady = now_, .wall = now_});
   }
 
   void read(const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
@@ -262,7 +269,7 @@ class Sliced {
     meter_.emplace(all, std::move(options));
     meter_->set_owner_of([](std::int64_t pid) { return pid < 100 ? Owner::run : Owner::others; });
     read({});
-    meter_->begin({.steady = 0, .wall = 0});
+    meter_->begin({.steady = now_, .wall = now_});
   }
 
   // By slice: how much it works, and who holds a context in it.
@@ -344,6 +351,28 @@ TEST(Gpu, WhatWasBeforeTheFirstWordOfItsWorkIsNotKnown) {
   EXPECT_NEAR(joules(accounts.unattributed), 300, 40);
   EXPECT_NEAR(joules(accounts.measured()), 1500, 1);
   EXPECT_THAT(machine.record().flags, ::testing::Contains("utilisation-unknown"));
+}
+
+// Work is told a sixth of a second at a time, and where the first second is nearly over that is most of it.
+TEST(Gpu, WhatPrecedesTheFirstWordByMomentsIsLikeItWhereverTheSecondsEnd) {
+  for (int tenth = 0; tenth < 10; ++tenth) {
+    Machine machine;
+    machine.begins_at(5 * kSecond + tenth * kSecond / 10);
+    machine.tells_of_work_from(5 * kSecond + (tenth + 3) * kSecond / 10);
+    machine.pass(5, {{1, 1}}, {1});
+    const Accounts accounts = machine.end();
+    EXPECT_NEAR(joules(accounts.busy), 1500, 1) << tenth;
+    EXPECT_THAT(machine.record().flags, ::testing::Not(::testing::Contains("utilisation-unknown"))) << tenth;
+  }
+}
+
+TEST(Gpu, IsHeldToTheEndOfARunThatIsGoneAtTheLastLook) {
+  Machine machine;
+  machine.pass(3, {{1, 0.5}}, {1});
+  machine.pass_tenth({{1, 0.5}}, {});
+  const Accounts accounts = machine.end();
+  EXPECT_NEAR(joules(accounts.idle), 155, 0.1);
+  EXPECT_EQ(accounts.unattributed, 0);
 }
 
 TEST(Gpu, OfWhoseProcessesNothingIsSaidIsNobodys) {

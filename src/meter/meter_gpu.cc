@@ -9,6 +9,8 @@ namespace {
 // NVML's P0 to P4 are of work, with clocks up; from P5 on they are lowered.
 constexpr std::string_view kPerformanceState = "performance_state";
 constexpr std::uint64_t kLowestAwake = 4;
+// Work is told a sixth of a second at a time.
+constexpr Nanoseconds kShortestStartup = kSecond / 6;
 
 }  // namespace
 
@@ -109,7 +111,7 @@ void Meter::note_first_gpu_work(const std::map<std::string, Work>& gpus, RunDelt
   }
   if (!first) return;
   has_worked_on_gpu_ = true;
-  if (*first <= start_.steady) return;
+  if (*first - start_.steady < kShortestStartup) return;
   phases_.note_startup(start_.steady, *first);
   phase_quantities_.begin_work();
   for (DeviceBooks& books : books_) books.end_startup(*first, into);

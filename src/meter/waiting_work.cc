@@ -7,6 +7,10 @@
 namespace everywatt {
 namespace {
 
+// The first word of a GPU's work is of a sixth of a second, and comes up to a reading after it: what precedes it by no
+// more is taken to be like it.
+constexpr Nanoseconds kBeforeFirstWord = 350 * kMillisecond;
+
 // The stretch of a piece, or one that is like it.
 Activity::Piece part_of(const Activity::Piece& piece, Nanoseconds from, Nanoseconds to) {
   const auto part = [&](Nanoseconds value) {
@@ -19,6 +23,11 @@ Activity::Piece part_of(const Activity::Piece& piece, Nanoseconds from, Nanoseco
   stretch.worked = part(piece.worked);
   stretch.ours = part(piece.ours);
   return stretch;
+}
+
+Activity::Piece from_begin(const Activity::Piece& first, Nanoseconds begin) {
+  const Nanoseconds late = first.begin - begin;
+  return 0 < late && late <= kBeforeFirstWord ? part_of(first, begin, first.end) : first;
 }
 
 // A GPU's work is told some time after its energy: of the energy before the first word
@@ -35,10 +44,11 @@ void fill_up(Activity::Piece& window, Wide told_for, Nanoseconds seen_from) {
 }  // namespace
 
 // What is told of a GPU's work is some tenths of a second old: what was before the run is cut off, and what was
-// after the last that is told is taken to be like it.
+// before the first and after the last that is told is taken to be like these.
 void DeviceBooks::take_work(const Work& work, Nanoseconds until, Close close) {
   for (Activity::Piece piece : work) {
     if (is_gpu() && piece.begin < until_) piece = part_of(piece, until_, piece.end);
+    if (is_gpu() && until_ == start_ && pending_.empty()) piece = from_begin(piece, seen_from());
     if (piece.end <= piece.begin) continue;
     if (gpu_floor_) gpu_floor_->take(piece);
     pending_.push_back(piece);
@@ -46,6 +56,12 @@ void DeviceBooks::take_work(const Work& work, Nanoseconds until, Close close) {
   if (!is_gpu() || close != Close::end || pending_.empty() || pending_.back().end >= until) return;
   const Activity::Piece& last = pending_.back();
   pending_.push_back(part_of(last, last.end, until));
+}
+
+// Of what is not booked yet: from where on its energy is known.
+Nanoseconds DeviceBooks::seen_from() const {
+  const auto& points = elected().curve().points();
+  return points.empty() ? until_ : std::max(until_, points.front().time);
 }
 
 Nanoseconds DeviceBooks::reach() const {
@@ -86,8 +102,7 @@ Activity::Piece DeviceBooks::take_pending(Nanoseconds to) {
     hold(piece, piece.end - std::max(piece.begin, until_), piece.worked);
     ++whole;
   }
-  const auto& points = elected().curve().points();
-  if (is_gpu()) fill_up(sum, held_for, points.empty() ? until_ : points.front().time);
+  if (is_gpu()) fill_up(sum, held_for, seen_from());
   if (held_for > 0) {
     sum.held = {.ours = static_cast<std::uint64_t>(held_ours / held_for),
                 .unreserved = static_cast<std::uint64_t>(held_nobody / held_for)};

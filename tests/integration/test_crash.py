@@ -2,8 +2,10 @@
 import concurrent.futures
 import json
 import os
+import pathlib
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -119,6 +121,32 @@ def test_a_running_run_is_shown_as_running(everywatt, tmp_path):
     assert bill["status"] == "running" and bill["ended"] is None
     assert 0 < bill["duration_seconds"] < 2.2
     assert finish(job).bill["status"] == "finished"
+
+
+def test_a_killed_supervisors_socket_is_removed_by_a_later_run(everywatt, tmp_path):
+    place = tmp_path / "r"
+    place.mkdir()
+    env = {"XDG_RUNTIME_DIR": str(place)}
+
+    def begun(name):
+        said = tmp_path / name
+        job = everywatt.start("sh", "-c", f"echo $EVERYWATT_SOCKET > {said}.new; mv {said}.new {said}; sleep 3", env=env)
+        wait_for(said)
+        return job, pathlib.Path(said.read_text().strip())
+
+    victim, deserted = begun("victim")
+    victim.kill()
+    victim.communicate()
+    other, in_use = begun("other")
+    deserted_just_now = place / "everywatt-just-now.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as young:
+        young.bind(str(deserted_just_now))
+    (place / "everywatt-no-socket.sock").touch()
+    for file in (deserted, in_use, place / "everywatt-no-socket.sock"):
+        os.utime(file, (0, 0))
+    assert everywatt.run("true", env=env).status == 0
+    assert sorted(place.iterdir()) == sorted([in_use, deserted_just_now, place / "everywatt-no-socket.sock"])
+    assert finish(other).status == 0
 
 
 # --- a supervisor that is stopped

@@ -1,7 +1,6 @@
 """The virtual lab: programs that know NVIDIA's library run on the stand-in unchanged
 and find what the scenario says (docs/formats/lab.md). They come from PyPI, once, into
 build/venv-lab."""
-import fcntl
 import json
 import os
 import pathlib
@@ -11,11 +10,11 @@ import time
 import pytest
 
 from conftest import BINARY, REPOSITORY
+from venvs import programs
 
 LAB = pathlib.Path(os.environ.get("EVERYWATT_LAB_BIN", BINARY.parent / "everywatt-lab")).resolve()
 SCENARIOS = sorted((REPOSITORY / "tests/lab/scenarios").glob("*.toml"))
 PACKAGES = ["nvidia-ml-py==13.615.71", "nvitop==1.7.2", "zeus==0.16.0"]
-VENV = REPOSITORY / "build/venv-lab"
 
 STEADY = """
 [[package]]
@@ -49,16 +48,8 @@ module = { watts = 450 }
 
 @pytest.fixture(scope="session")
 def venv():
-    """The programs under test; complete when its last file names these versions."""
-    done = VENV / "complete.txt"
-    VENV.parent.mkdir(exist_ok=True)
-    with open(VENV.parent / "venv-lab.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists() or done.read_text(encoding="ascii").split() != PACKAGES:
-            subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", VENV], check=True)
-            subprocess.run([VENV / "bin/pip", "install", "--quiet", *PACKAGES], check=True)
-            done.write_text("\n".join(PACKAGES), encoding="ascii")
-    return VENV / "bin"
+    """The programs under test."""
+    return programs("lab", PACKAGES)
 
 
 class Lab:

@@ -1,5 +1,4 @@
 """A real MLflow server, of the version that requirements.txt names, on loopback with SQLite behind it; and what can stand before it."""
-import fcntl
 import http.client
 import http.server
 import json
@@ -11,8 +10,9 @@ import subprocess
 import threading
 import time
 
+from venvs import programs
+
 HERE = pathlib.Path(__file__).resolve().parent
-VENV = HERE.parents[2] / "build/venv-trackers"
 START_SECONDS = 90
 
 # Everything of a run, as MLflow's own client reads it: python -c READ URI RUN FOLDER
@@ -32,16 +32,7 @@ print(json.dumps({"name": run.info.run_name, "status": run.info.status, "experim
 
 def tracker_python():
     """The interpreter of a venv that holds what requirements.txt names."""
-    wanted = (HERE / "requirements.txt").read_text()
-    done = VENV / "complete.txt"
-    VENV.parent.mkdir(exist_ok=True)
-    with open(VENV.parent / "venv-trackers.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists() or done.read_text() != wanted:
-            subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", VENV], check=True)
-            subprocess.run([VENV / "bin/pip", "install", "--quiet", "-r", HERE / "requirements.txt"], check=True)
-            done.write_text(wanted)
-    return VENV / "bin/python"
+    return programs("trackers", (HERE / "requirements.txt").read_text().split()) / "python"
 
 
 def free_port():

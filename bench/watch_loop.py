@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """watch_loop.py everywatt|zeus|codecarbon BLOCKS STEPS: what marking each step costs a small training loop in PyTorch.
 
-Run by the interpreter that has the package; PyTorch is Debian's. A block is STEPS steps plain, marked, marked, plain (ABBA). The answer is a
+Run by the interpreter that has the package; PyTorch is Debian's. A block is STEPS steps plain, marked, marked, plain (ABBA), each after WARM_UP others. The answer is a
 line of JSON: for each block the seconds of a plain and of a marked step, or the error that ended it.
 """
 import contextlib
@@ -10,6 +10,7 @@ import json
 import sys
 import time
 
+WARM_UP = 15  # after marking begins or ends: the interpreter adapts itself to what it runs
 DEBIANS = "/usr/lib/python3/dist-packages"
 
 
@@ -40,14 +41,14 @@ def trainer():
         optimizer.step()
 
     # As many samples as this machine takes a millisecond for.
-    for samples in (2**i for i in range(4, 12)):
+    for samples in (int(16 * 2 ** (i / 4)) for i in range(32)):
         batch = torch.randn(samples, 256), torch.randint(0, 10, (samples,))
         times = []
         for _ in range(30):
             start = time.perf_counter()
             step(*batch)
             times.append(time.perf_counter() - start)
-        if sorted(times)[len(times) // 2] >= 0.7e-3:
+        if sorted(times)[len(times) // 2] >= 0.95e-3:
             break
     return model, optimizer, step, batch
 
@@ -91,7 +92,9 @@ def codecarbon(model, optimizer, loader):
 
 def timed(step, loader, around_all, around_each):
     with around_all():
-        step(*loader.batch)
+        for _ in range(WARM_UP):
+            with around_each():
+                step(*loader.batch)
         start = time.perf_counter()
         for inputs, labels in loader:
             with around_each():

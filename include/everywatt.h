@@ -7,10 +7,11 @@
  * system call (where the kernel offers its clock without one). No function but
  * everywatt_start blocks on the supervisor; none ends the process, throws, or
  * changes errno. Without a supervisor (EVERYWATT_SOCKET unset and nothing
- * started) or with EVERYWATT_DISABLED=1 all are no-ops. Every function may be called from any thread at any time; after
- * fork() the child has a ring of its own from its first mark on, and names stay
- * valid in it. The first mark of a process, and each name when it is first
- * seen, take a lock for some microseconds; other marks take none.
+ * started) or with EVERYWATT_DISABLED=1 all are no-ops. Every function may be
+ * called from any thread at any time; after fork() the child has a ring of its
+ * own from its first mark on, and names stay valid in it. The first mark of a
+ * process, and each name when it is first seen, take a lock for some
+ * microseconds; other marks take none.
  *
  * Marks that find the ring full (262,144 slots between two looks of the
  * supervisor, ten a second) are dropped and counted, and so are marks that

@@ -7,8 +7,8 @@ build=(g++ cmake ninja-build make pkg-config git libfmt-dev libcli11-dev nlohman
        libcurl4-openssl-dev)
 run=(python3 python3-torch python3-sklearn)
 test=("${build[@]}" libgtest-dev libgmock-dev ccache clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19
-      python3 python3-pytest python3-venv iproute2 util-linux procps)
-bench=("${build[@]}" libbenchmark-dev linux-perf hyperfine victoria-metrics python3 python3-venv python3-torch)
+      python3 python3-dev python3-pytest python3-venv iproute2 util-linux procps)
+bench=("${build[@]}" libbenchmark-dev linux-perf hyperfine victoria-metrics python3 python3-dev python3-venv python3-torch)
 
 what=${1:?usage: install_packages.sh build|run|test|bench}
 declare -n wanted=$what

@@ -1,15 +1,19 @@
 """Finds libeverywatt and calls it. Where it is not to be found, one line says so and its functions do nothing.
 
-PyDLL keeps the interpreter's lock during a call: a mark is shorter than letting go of it.
+PyDLL keeps the interpreter's lock during a call: a mark is shorter than letting go of it. What a job calls in every step has a shorter
+way to the same library where python/calls.c is built.
 """
 import ctypes
+import functools
+import importlib.util
 import logging
 import os
 import pathlib
-from typing import Any, List
+from typing import Any, List, Optional
 
 _HERE = pathlib.Path(__file__).resolve().parent
 _FILE = "libeverywatt.so"
+_CALLS = "everywatt_calls"
 log = logging.getLogger("everywatt")
 
 # As include/everywatt.h declares them: result, arguments. The types are wide enough for what Python hands over.
@@ -32,6 +36,8 @@ _FUNCTIONS = {
     "flops": (None, ctypes.c_int, ctypes.c_double),
     "recomputed_flops": (None, ctypes.c_int, ctypes.c_double),
 }
+_IN_EVERY_STEP = ("phase_begin", "phase_end", "wait_begin", "wait_end", "step", "count_samples")
+SAMPLES = 1  # a unit of count
 NOT_FOUND = -1  # a state that the library has not
 
 
@@ -44,6 +50,25 @@ class Library:
             function = getattr(loaded, "everywatt_" + name)
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
+        self.count_samples = functools.partial(self.count, SAMPLES)
+        self.calls = _calls_beside(path)
+        for name in _IN_EVERY_STEP if self.calls else ():
+            setattr(self, name, getattr(self.calls, name))
+
+
+def _calls_beside(path: str) -> Optional[Any]:
+    """The module of python/calls.c, bound to the library at that path; None where there is none for this interpreter."""
+    file = pathlib.Path(path).parent / f"{_CALLS}.abi3.so"
+    spec = importlib.util.spec_from_file_location(_CALLS, file)
+    if spec is None or spec.loader is None or not file.exists():
+        return None
+    try:
+        calls = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(calls)
+        calls.bind(path)
+        return calls
+    except (ImportError, OSError):
+        return None
 
 
 class NoLibrary:
@@ -55,6 +80,7 @@ class NoLibrary:
         for name, (result, *_) in _FUNCTIONS.items():
             answer = answers.get(name, None if result is None else 0)
             setattr(self, name, lambda *_, answer=answer: answer)
+        self.count_samples, self.calls = self.count, None
 
 
 def _candidates() -> List[str]:

@@ -3,18 +3,18 @@ import functools
 import inspect
 from typing import Any, Callable, Dict, Iterable, Optional, Set, TypeVar, Union, overload
 
-from ._library import load, log
+from ._library import SAMPLES, load, log
 
 _library = load()
 # Bound once: a look-up less in each mark.
 begin_phase, end_phase = _library.phase_begin, _library.phase_end
 begin_wait, end_wait = _library.wait_begin, _library.wait_end
+count_samples, calls = _library.count_samples, _library.calls
 
-_UNITS = {"tokens": 0, "samples": 1, "bytes": 2}
+_UNITS = {"tokens": 0, "samples": SAMPLES, "bytes": 2}
 _PRECISIONS = {"fp64": 0, "fp32": 1, "tf32": 2, "fp16": 3, "bf16": 4, "fp8": 5, "int8": 6, "fp4": 7}
 _UNKNOWN = 255  # no unit and no precision: the library counts the mark as dropped
 
-count_samples = functools.partial(_library.count, _UNITS["samples"])
 end_step = functools.partial(_library.step, -1)
 
 _told: Set[str] = set()  # unknown words that were warned of

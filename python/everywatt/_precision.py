@@ -38,13 +38,10 @@ class Precision:
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.name: Optional[str] = None
+        self.is_settled = False
         self._seen: Counter[str] = collections.Counter()
         self._undo: List[Callable[[], None]] = [
             module.register_forward_hook(self._look).remove for module in model.modules() if _multiplies(module)]
-
-    @property
-    def is_settled(self) -> bool:
-        return not self._undo
 
     def settle(self) -> None:
         if self.is_settled:
@@ -57,6 +54,7 @@ class Precision:
         for undo in self._undo:
             undo()
         self._undo = []
+        self.is_settled = True
 
     def _look(self, module: torch.nn.Module, _: Any, output: Any) -> None:
         if isinstance(output, torch.Tensor) and output.dtype in _NAMES:

@@ -1,32 +1,40 @@
 """One thing after the other: what frameworks tell by callbacks is a stretch that ends where the next begins."""
-from typing import Any, Callable, Optional
+from typing import Any
 
-from ._marks import begin_phase, begin_wait, end_phase, end_wait, names
+from ._marks import begin_phase, begin_wait, calls, end_phase, end_wait
 
 
-class Stages:
+class _Stages:
     """At most one phase or wait is open at a time, however a framework's calls are left out or end in an exception.
 
-    Between two steps of a loop nothing of this is in the processor's caches: few calls, each to the library at once.
+    ``begin(name)``, ``wait(what)`` and ``end()`` take numbers of names (``_marks.names``). Between two steps of a loop nothing of this is
+    in the processor's caches: these are functions over a few cells, which touch less of it than methods would.
     """
 
-    __slots__ = ("_close", "_span")
+    __slots__ = ("begin", "end", "wait")
 
     def __init__(self) -> None:
-        self._span: Optional[int] = None
-        self._close: Callable[[Any], Any] = end_phase
+        span, close = 0, end_phase
 
-    def begin(self, name: str) -> None:
-        if self._span is not None:
-            self._close(self._span)
-        self._span, self._close = begin_phase(names[name]), end_phase
+        def begin(name: int) -> None:
+            nonlocal span, close
+            if span:
+                close(span)
+            span, close = begin_phase(name), end_phase
 
-    def wait(self, what: str) -> None:
-        if self._span is not None:
-            self._close(self._span)
-        self._span, self._close = begin_wait(names[what]), end_wait
+        def wait(what: int) -> None:
+            nonlocal span, close
+            if span:
+                close(span)
+            span, close = begin_wait(what), end_wait
 
-    def end(self) -> None:
-        if self._span is not None:
-            self._close(self._span)
-            self._span = None
+        def end() -> None:
+            nonlocal span
+            if span:
+                close(span)
+                span = 0
+
+        self.begin, self.wait, self.end = begin, wait, end
+
+
+Stages: Any = calls.Stages if calls else _Stages  # the same in C

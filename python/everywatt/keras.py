@@ -29,18 +29,18 @@ class EverywattCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._end()
         self._epoch = _marks.phase("epoch")
         self._epoch.__enter__()
-        self._stages.wait("data")
+        self._stages.wait(_marks.names["data"])
 
     def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-        self._stages.begin("step")
+        self._stages.begin(_marks.names["step"])
 
     def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
         self._stages.end()
         _marks.step()
-        self._stages.wait("data")
+        self._stages.wait(_marks.names["data"])
 
     def on_test_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
-        self._stages.begin("eval")
+        self._stages.begin(_marks.names["eval"])
 
     def on_test_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
         self._stages.end()

@@ -41,23 +41,23 @@ class EverywattCallback(Callback):  # type: ignore[misc]
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         self._begin_outer("epoch")
-        self._stages.wait("data")
+        self._stages.wait(_marks.names["data"])
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        self._stages.begin("forward")
+        self._stages.begin(_marks.names["forward"])
         size = batch_of(batch).samples
         _marks.count("samples", size)
         if batch_idx == 0:
             _marks.tag("batch_size", size)
 
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
-        self._stages.begin("backward")
+        self._stages.begin(_marks.names["backward"])
 
     def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
         self._stages.end()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any, *_: Any) -> None:
-        self._stages.begin("optimizer")
+        self._stages.begin(_marks.names["optimizer"])
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._stages.end()
@@ -66,7 +66,7 @@ class EverywattCallback(Callback):  # type: ignore[misc]
         if trainer.global_step > self._steps and self._precision:
             self._precision.settle()
         self._steps = trainer.global_step
-        self._stages.wait("data")
+        self._stages.wait(_marks.names["data"])
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._end_outer()
@@ -96,7 +96,7 @@ class EverywattCallback(Callback):  # type: ignore[misc]
         self.teardown(trainer, pl_module, "exception")
 
     def _begin_inner(self, trainer: Any, name: str) -> None:
-        self._stages.begin("sanity_check" if trainer.sanity_checking else name)
+        self._stages.begin(_marks.names["sanity_check" if trainer.sanity_checking else name])
 
     def _begin_outer(self, name: str) -> None:
         self._end_outer()

@@ -20,11 +20,16 @@ import torch
 from ._device_time import DeviceTime
 from ._flops import METHOD, TELLS_PASSES_APART, Counter, Work, flops
 from ._loaders import loaders
-from ._marks import count, count_samples, end_step, tag, waiting
+from ._marks import count, count_samples, end_step, names, tag, waiting
 from ._precision import Precision, batch_of, samples_of
 from ._stages import Stages
 
 __all__ = ["Watch", "flops", "watch"]
+
+_STAGES = ("forward", "inference", "backward", "optimizer")
+_FORWARD, _INFERENCE, _BACKWARD, _OPTIMIZER = (names[name] for name in _STAGES)
+_DATA = names["data"]
+_TEXT = dict(zip((_FORWARD, _INFERENCE, _BACKWARD, _OPTIMIZER), _STAGES))
 
 
 def watch(model: torch.nn.Module, optimizer: Any = None, loader: Any = None, *, sync: bool = False, flops: bool = False) -> "Watch":
@@ -49,11 +54,9 @@ class Watch:
         self._end = self._stages.end if self._device is None else self._end_on_device
         self._undo: List[Callable[[], None]] = [self._precision.close]
         self._wait: Optional[waiting] = None
-        self._is_backward = False
         loaders.begin()
         self._undo.append(loaders.end)
-        self._watch_forward(model)
-        self._watch_backward()
+        self._watch_passes(model)
         self._watch_gradients(model)
         if optimizer is not None:
             self._watch_optimizer(optimizer)
@@ -80,42 +83,64 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _begin_on_device(self, name: str) -> None:
+    def _begin_on_device(self, name: int) -> None:
         self._end_on_device()
         self._stages.begin(name)
         if self._device:
-            self._device.begin(name)
+            self._device.begin(_TEXT[name])
 
     def _end_on_device(self) -> None:
         if self._device:
             self._device.end()
         self._stages.end()
 
-    def _watch_forward(self, model: torch.nn.Module) -> None:
+    def _watch_passes(self, model: torch.nn.Module) -> None:
         begin, end, counter, is_grad_enabled = self._begin, self._end, self._counter, torch.is_grad_enabled
+        real, waits = torch.autograd.backward, isinstance(model, torch.nn.parallel.DistributedDataParallel)
+        is_open, is_backward = True, False
 
         # What a checkpoint computes again is part of the backward pass that asks for it.
         def before(_: Any, inputs: Any) -> None:
-            if self._is_backward:
+            if is_backward:
                 return
             trains = is_grad_enabled()
             if counter and trains:
                 counter.begin(batch_of(inputs))
-            begin("forward" if trains else "inference")
+            begin(_FORWARD if trains else _INFERENCE)
 
-        def after(*_: Any) -> None:
-            if self._is_backward:
+        def after(_: Any, __: Any, ___: Any) -> None:
+            if is_backward:
                 return
             if counter and is_grad_enabled():
                 self._count_flops(counter.forward_ended())
             end()
 
-        self._undo += [model.register_forward_pre_hook(before).remove, model.register_forward_hook(after).remove]
-
-    def _watch_backward(self) -> None:
         # Tensor.backward calls it, too. Hooks on tensors would run on the engine's threads, whose phases have no joules.
-        _backward.watches.append(self)
-        self._undo.append(lambda: _backward.watches.remove(self))
+        @functools.wraps(real)
+        def backward(*args: Any, **kwargs: Any) -> Any:
+            nonlocal is_backward
+            if is_backward or not is_open:  # of a part that was checkpointed: one more within
+                return real(*args, **kwargs)
+            is_backward = True
+            begin(_BACKWARD)
+            try:
+                return self._counted(real, args, kwargs) if counter else real(*args, **kwargs)
+            finally:
+                is_backward = False
+                if waits:
+                    self._end_wait()
+                end()
+                if counter:
+                    self._count_uncounted()
+
+        def restore() -> None:
+            nonlocal is_open
+            is_open = False
+            if torch.autograd.backward is backward:  # else somebody stands before it who calls it
+                torch.autograd.backward = real
+
+        torch.autograd.backward = backward
+        self._undo += [model.register_forward_pre_hook(before).remove, model.register_forward_hook(after).remove, restore]
 
     def _watch_gradients(self, model: torch.nn.Module) -> None:
         """Under DistributedDataParallel: the first parameter's gradient is made last; from there on backward waits for the others."""
@@ -131,26 +156,20 @@ class Watch:
         if first is not None:
             self._undo.append(first.register_hook(made).remove)
 
-    def backward(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if self._is_backward:  # of a part that was checkpointed: one more within
-            return real(*args, **kwargs)
-        self._is_backward = True
-        self._begin("backward")
+    def _end_wait(self) -> None:
+        if self._wait:
+            self._wait.__exit__()
+        self._wait = None
+
+    def _counted(self, real: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A backward pass of which the operations are counted, within its phase."""
+        assert self._counter
         try:
-            if not self._counter:
-                return real(*args, **kwargs)
             with self._counter.backward(bool(kwargs.get("create_graph", args[3] if len(args) > 3 else False))):
                 return real(*args, **kwargs)
         finally:
-            self._is_backward = False
-            if self._wait:
-                self._wait.__exit__()
-                self._wait = None
-            if self._counter:
-                self._count_flops(self._counter.backward_ended())
-            self._end()
-            if self._uncounted:
-                self._count_uncounted()
+            self._end_wait()
+            self._count_flops(self._counter.backward_ended())
 
     def _count_flops(self, work: Optional[Work]) -> None:
         if work:
@@ -176,7 +195,7 @@ class Watch:
         # A method of the optimizer, as learning-rate schedulers expect to find it.
         @functools.wraps(real)
         def stepped(_: Any, *args: Any, **kwargs: Any) -> Any:
-            begin("optimizer")
+            begin(_OPTIMIZER)
             try:
                 return real(*args, **kwargs)
             finally:
@@ -198,7 +217,7 @@ class Watch:
         def batches(this: Any) -> Iterator[Any]:
             iterator = kind.__iter__(this)
             while True:
-                wait("data")
+                wait(_DATA)
                 try:
                     batch = next(iterator)
                 except StopIteration:
@@ -215,21 +234,3 @@ class Watch:
         if getattr(loader, "batch_size", None):
             tag("batch_size", loader.batch_size)
         self._undo.append(restore)
-
-
-class _Backward:
-    """torch.autograd.backward in which those who watch take part."""
-
-    def __init__(self) -> None:
-        self.watches: List[Watch] = []
-        self._real = torch.autograd.backward
-        torch.autograd.backward = functools.wraps(self._real)(self)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        run = self._real
-        for watch_ in self.watches:
-            run = functools.partial(watch_.backward, run)
-        return run(*args, **kwargs)
-
-
-_backward = _Backward()

@@ -1,4 +1,5 @@
 """Jobs in Python, C and C++ that mark themselves, heard by a reader written from docs/formats/marks.md alone."""
+import shutil
 import signal
 import subprocess
 
@@ -51,6 +52,47 @@ everywatt.count("recomputed_flops", 0, "fp8")
         ("phase", "train"), ("wait", "allreduce"), ("wait end", "allreduce"), ("step", None), ("step", 7), ("phase end", "train"),
         ("metric", "loss", 0.5, None), ("metric", "loss", float("inf"), 3), ("tag", "größe", "12.5"), ("tag", "note", "ä" * 512),
         ("count", "tokens", 2**63), ("flops", "bf16", 1e21), ("recomputed_flops", "fp8", 0)]
+
+
+# What a job calls in every step: by python/calls.c where that lies beside the library, else by ctypes.
+IN_EVERY_STEP = """
+import everywatt
+from everywatt._marks import calls, count_samples, end_step, names
+from everywatt._stages import Stages
+print("ctypes" if calls is None else "calls")
+stages = Stages()
+stages.end()
+stages.begin(names["forward"])
+stages.wait(names["data"])
+stages.begin(names["backward"])
+stages.end()
+stages.end()
+count_samples(32)
+end_step()
+everywatt.step(2**40)
+with everywatt.phase("eval"):
+    with everywatt.waiting("all"): pass
+other = Stages()
+other.begin(names["last"])
+del other
+for call in (stages.begin, stages.wait, count_samples):
+    try: call("a word")
+    except Exception: pass
+    else: raise AssertionError(call)
+"""
+
+
+@pytest.mark.parametrize("way", ["calls", "ctypes"])
+def test_what_is_called_in_every_step_says_the_same_either_way(listener, tmp_path, way):
+    library = LIBRARY
+    if way == "ctypes":
+        library = shutil.copy(LIBRARY, tmp_path)
+    done = python(IN_EVERY_STEP, environment(listener, EVERYWATT_LIBRARY=str(library)))
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", way + "\n")
+    assert said(listener.process()) == [
+        ("phase", "forward"), ("phase end", "forward"), ("wait", "data"), ("wait end", "data"), ("phase", "backward"),
+        ("phase end", "backward"), ("count", "samples", 32), ("step", None), ("step", 2**40), ("phase", "eval"), ("wait", "all"),
+        ("wait end", "all"), ("phase end", "eval"), ("phase", "last")]
 
 
 def test_measured_functions_are_phases_whatever_they_are(listener):

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sysconfig
 from typing import List, NamedTuple, Optional
 
 from ._library import log
@@ -16,12 +17,12 @@ _INNER = 'trap "" PIPE; echo $$; exec "$@"'
 
 
 def program() -> Optional[str]:
-    """What EVERYWATT_BIN says, else a build of this repository, else the one on PATH."""
+    """What EVERYWATT_BIN says, else a build of this repository, else what was installed with this package, else the one on PATH."""
     said = os.environ.get("EVERYWATT_BIN")
     if said:
         return said
-    built = _REPOSITORY / "build" / "release" / "bin" / "everywatt"
-    return str(built) if built.exists() else shutil.which("everywatt")
+    near = (_REPOSITORY / "build" / "release" / "bin", pathlib.Path(sysconfig.get_path("scripts")))
+    return next((str(folder / "everywatt") for folder in near if (folder / "everywatt").exists()), None) or shutil.which("everywatt")
 
 
 class Meter(NamedTuple):

@@ -131,14 +131,6 @@ def mean_half_width(values):
     return statistics.mean(values), t * statistics.stdev(values) / math.sqrt(count)
 
 
-def median_interval(values):
-    """Median and its 95 % interval, whatever the values are distributed like: two of them, by the binomial's normal approximation."""
-    ordered = sorted(values)
-    reach = 1.959964 * math.sqrt(len(ordered)) / 2
-    low, high = math.floor((len(ordered) - 1) / 2 - reach), math.ceil((len(ordered) - 1) / 2 + reach)
-    return statistics.median(ordered), ordered[max(low, 0)], ordered[min(high, len(ordered) - 1)]
-
-
 def paired_difference(results, name, base):
     """Round by round, `name` minus `base`."""
     return [value - results[base][number] for number, value in results[name].items() if number in results[base]]

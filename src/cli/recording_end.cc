@@ -12,6 +12,9 @@
 namespace everywatt {
 namespace {
 
+// Who measures moments waits for nothing that others can do.
+constexpr Nanoseconds kLongEnoughToTidy = kSecond;
+
 // "signal 2 (SIGINT)"
 std::string signal_text(int signal) {
   const char* name = ::sigabbrev_np(signal);
@@ -135,7 +138,7 @@ Bill Recording::finish(const JobEnd& end) {
     restore_entries();
     drop_old_series();
   }
-  remove_deserted_mark_sockets();
+  if (ended_.steady - run_.started.steady >= kLongEnoughToTidy) remove_deserted_mark_sockets();
   record_.run = run_;
   Bill bill = bill_of(record_);
   bill.facility = facility_of(bill, site_);

@@ -144,7 +144,7 @@ def test_a_killed_supervisors_socket_is_removed_by_a_later_run(everywatt, tmp_pa
     (place / "everywatt-no-socket.sock").touch()
     for file in (deserted, in_use, place / "everywatt-no-socket.sock"):
         os.utime(file, (0, 0))
-    assert everywatt.run("true", env=env).status == 0
+    assert everywatt.run("sleep", "1.1", env=env).status == 0
     assert sorted(place.iterdir()) == sorted([in_use, deserted_just_now, place / "everywatt-no-socket.sock"])
     assert finish(other).status == 0
 

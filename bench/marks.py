@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 
 import peers
-from harness import PROGRAMS, ROOT, Missing, Page, environment, program, quartiles, scratch
+from harness import EVERYWATT, PROGRAMS, ROOT, Missing, Page, environment, program, quartiles, scratch
 
 GOAL_C = 60e-9
 GOAL_PYTHON = 1.2e-6
@@ -39,6 +39,16 @@ def pairs(tool, folder, quick):
     return answer["seconds"]
 
 
+def flood(folder, quick):
+    """Marks made at a million a second under `everywatt run`, those that the library dropped, and those that reached the bill."""
+    with tempfile.TemporaryDirectory() as place:
+        bill = f"{place}/bill.json"
+        command = [str(EVERYWATT), "run", "--quiet", "--json", bill, "--", program("marks_flood"), "2" if quick else "10"]
+        done = subprocess.run(command, env=environment(folder, XDG_RUNTIME_DIR=place), check=True, capture_output=True, text=True)
+        with open(bill, encoding="utf-8") as file:
+            return json.loads(done.stdout) | {"told": int(json.load(file)["work"]["samples"])}
+
+
 def row(name, values, unit, digits):
     spread = quartiles(values)
     return name, len(values), f"{spread.median / unit:.{digits}f}", f"{spread.low / unit:.{digits}f} to {spread.high / unit:.{digits}f}"
@@ -49,10 +59,10 @@ def measure(quick):
     folder = scratch("marks")
     in_c = marks_in_c(folder, quick)
     in_python = {tool: pairs(tool, folder, quick) for tool in ROUNDS}
-    report(page, in_c, in_python)
+    report(page, in_c, in_python, flood(folder, quick))
 
 
-def report(page, in_c, in_python):
+def report(page, in_c, in_python, flooded):
     step = quartiles(in_c["step"]).median * 1e-9
     phase = quartiles(in_python["everywatt"]).median
     page.text("Each figure is the mean of a round of marks in a row; median and interquartile range are over the rounds. In C "
@@ -66,6 +76,10 @@ def report(page, in_c, in_python):
     page.verdict("≤ 1.2 µs for `with everywatt.phase(…)`, both marks, median", f"{phase * 1e6:.2f} µs", phase <= GOAL_PYTHON)
     page.table(("a pair in Python", "rounds", "median, µs", "interquartile range, µs"),
                [row(f"{tool}: {WHAT[tool]}", values, 1e-6, 2) for tool, values in in_python.items()])
+    lost = flooded["made"] - flooded["told"]
+    page.text(f"Four threads made {flooded['made']:,} marks in {flooded['seconds']:.1f} s under `everywatt run` (bench/marks_flood.cc).")
+    page.verdict("0 of a million marks a second lost, or exactly counted", f"{lost} lost, {flooded['dropped']} counted as dropped",
+                 lost == flooded["dropped"])
     page.text(f"Peers: {peers.version(peers.ZEUS)}, {peers.codecarbon_version()}, each on Debian's python3. They do more in that time: both ask "
               "the sensors at each end, in the job. everywatt only says when it was; its supervisor, which reads the sensors ten "
               "times a second, puts the energy to it. The GPU is the virtual lab's: "

@@ -1,5 +1,5 @@
 /* The functions of everywatt.h that a job calls in every step, for CPython without ctypes between: the same functions
- * of the same libeverywatt, a quarter of the time. The package does without where this is not built or cannot be loaded
+ * of the same libeverywatt, half of the time. The package does without where this is not built or cannot be loaded
  * (another interpreter): everywatt/_library.py. The limited API of Python 3.9: one file for all versions since.
  *
  * Numbers too large for a parameter wrap around, as with ctypes. */
@@ -19,15 +19,19 @@ static struct {
   void (*count)(everywatt_unit, uint64_t);
 } call;
 
+static int is_number(PyObject* object, unsigned long long* number) {
+  *number = PyLong_AsUnsignedLongLongMask(object);
+  return *number != (unsigned long long)-1 || !PyErr_Occurred();
+}
+
 static PyObject* begun(everywatt_span (*begin)(everywatt_name), PyObject* name) {
-  const unsigned long number = PyLong_AsUnsignedLongMask(name);
-  if (number == (unsigned long)-1 && PyErr_Occurred()) return NULL;
-  return PyLong_FromUnsignedLongLong(begin((everywatt_name)number));
+  unsigned long long number;
+  return is_number(name, &number) ? PyLong_FromUnsignedLongLong(begin((everywatt_name)number)) : NULL;
 }
 
 static PyObject* ended(void (*end)(everywatt_span), PyObject* span) {
-  const unsigned long long number = PyLong_AsUnsignedLongLongMask(span);
-  if (number == (unsigned long long)-1 && PyErr_Occurred()) return NULL;
+  unsigned long long number;
+  if (!is_number(span, &number)) return NULL;
   end(number);
   Py_RETURN_NONE;
 }
@@ -54,16 +58,16 @@ static PyObject* wait_end(PyObject* module, PyObject* span) {
 
 static PyObject* step(PyObject* module, PyObject* number) {
   (void)module;
-  const unsigned long long value = PyLong_AsUnsignedLongLongMask(number);
-  if (value == (unsigned long long)-1 && PyErr_Occurred()) return NULL;
+  unsigned long long value;
+  if (!is_number(number, &value)) return NULL;
   call.step((int64_t)value);
   Py_RETURN_NONE;
 }
 
 static PyObject* count_samples(PyObject* module, PyObject* amount) {
   (void)module;
-  const unsigned long long value = PyLong_AsUnsignedLongLongMask(amount);
-  if (value == (unsigned long long)-1 && PyErr_Occurred()) return NULL;
+  unsigned long long value;
+  if (!is_number(amount, &value)) return NULL;
   call.count(EVERYWATT_SAMPLES, value);
   Py_RETURN_NONE;
 }
@@ -79,22 +83,22 @@ static void close_stage(Stages* self) {
   self->span = 0;
 }
 
-static PyObject* stages_begin(Stages* self, PyObject* name) {
-  const unsigned long number = PyLong_AsUnsignedLongMask(name);
-  if (number == (unsigned long)-1 && PyErr_Occurred()) return NULL;
+static PyObject* open_stage(Stages* self, PyObject* name, everywatt_span (*begin)(everywatt_name),
+                            void (*close)(everywatt_span)) {
+  unsigned long long number;
+  if (!is_number(name, &number)) return NULL;
   close_stage(self);
-  self->span = call.phase_begin((everywatt_name)number);
-  self->close = call.phase_end;
+  self->span = begin((everywatt_name)number);
+  self->close = close;
   Py_RETURN_NONE;
 }
 
+static PyObject* stages_begin(Stages* self, PyObject* name) {
+  return open_stage(self, name, call.phase_begin, call.phase_end);
+}
+
 static PyObject* stages_wait(Stages* self, PyObject* what) {
-  const unsigned long number = PyLong_AsUnsignedLongMask(what);
-  if (number == (unsigned long)-1 && PyErr_Occurred()) return NULL;
-  close_stage(self);
-  self->span = call.wait_begin((everywatt_name)number);
-  self->close = call.wait_end;
-  Py_RETURN_NONE;
+  return open_stage(self, what, call.wait_begin, call.wait_end);
 }
 
 static PyObject* stages_end(Stages* self, PyObject* nothing) {

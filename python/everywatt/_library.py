@@ -58,9 +58,10 @@ class Library:
 
 def _calls_beside(path: str) -> Optional[Any]:
     """The module of python/calls.c, bound to the library at that path; None where there is none for this interpreter."""
-    file = pathlib.Path(path).parent / f"{_CALLS}.abi3.so"
+    folder, _ = os.path.split(path)  # none: the system's library, beside which nothing is looked for
+    file = pathlib.Path(folder) / f"{_CALLS}.abi3.so"
     spec = importlib.util.spec_from_file_location(_CALLS, file)
-    if spec is None or spec.loader is None or not file.exists():
+    if not folder or not file.exists() or spec is None or spec.loader is None:
         return None
     try:
         calls = importlib.util.module_from_spec(spec)

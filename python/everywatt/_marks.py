@@ -42,7 +42,7 @@ names = _Names()
 class phase:  # noqa: N801: used like a function
     """``with everywatt.phase("eval"):`` is a stretch of work on this thread, within those that are open on it.
 
-    Costs about half a microsecond, both ends together. Each object is for one use.
+    Costs less than half a microsecond, both ends together. Each object is for one use.
     """
 
     __slots__ = ("_name", "_span")

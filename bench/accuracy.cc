@@ -333,18 +333,15 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   const Nanoseconds end = start.steady + static_cast<Nanoseconds>(seconds * 1e9);
   Outcome outcome;
   Books books;
-  Nanoseconds next_hunt = 0;
-  while (next_on_grid(clock.now().steady, kTick) < end) {
-    // As the reader beside the loop looks for a renewal.
-    if (const Nanoseconds ran = clock.now().steady - start.steady; ran >= next_hunt) {
-      next_hunt = SideReader::next_hunt(ran, meter.knows_renewals());
-      for (int i = 0; i < SideReader::kHuntReads; ++i) {
-        pass(SideReader::kHuntPause);
-        sampler.sample_tick(clock);
-      }
-      continue;
-    }
-    pass(next_on_grid(clock.now().steady, kTick) - clock.now().steady);
+  Hunts hunts;
+  int hunting = 0;  // readings to come, as the reader beside the loop takes them
+  for (;;) {
+    if (hunts.is_due(clock.now().steady - start.steady, meter.hunts_needed(clock.now().steady + kSecond)))
+      hunting = SideReader::kHuntReads;
+    const Nanoseconds tick = next_on_grid(clock.now().steady, kTick);
+    const Nanoseconds next = hunting-- > 0 ? std::min(tick, clock.now().steady + SideReader::kHuntPause) : tick;
+    if (next >= end) break;
+    pass(next - clock.now().steady);
     if (clock.now().steady % kSecond != 0) {
       sampler.sample_tick(clock);
       continue;

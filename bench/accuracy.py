@@ -141,9 +141,8 @@ def measure(quick):
     )
     page.text("**Busy and idle** beside their truth, where that is 5 % of the energy or more (goal: "
               f"{SPLIT_GOAL} % in 95 % of the runs). Steps of 0.6 to 4 s, work for 30 to 90 % of each, pauses, warming up, bursts. "
-              "Without a counter pauses are seen less well. A mean over a second shows them only by how it moves: where the load's period divides the "
-              "second it stands still, and in ten seconds it moves too few times for the rarest of these loads; a minute is enough. What is not known "
-              "is in the uncertainty of the charge.")
+              "Without a counter pauses are seen less well. A mean over a second shows them only by how it moves: where the load's period nearly divides the "
+              "second it stands almost still, and the rarest of these loads are guessed. What is not known is in the uncertainty of the charge.")
     heading = ("runs with work", "busy: median error", "95th", "runs with idle", "idle: median error", "95th")
     for what, (split, is_split, is_goal) in splits.items():
         page.table((f"{what}: the floor is", *heading), split)

@@ -169,7 +169,7 @@ void Recording::note_sources() {
 // Sources whose library took its time.
 void Recording::take_arrivals() {
   if (!sampler_.is_starting() || !sampler_.take_arrivals()) return;
-  next_hunt_ = 0;  // of registers that nobody has seen yet
+  hunts_.begin_anew();  // of registers that nobody has seen yet
   meter_->add_sources(sampler_.inventories());
   note_sources();
 }
@@ -243,7 +243,7 @@ JobEnd Recording::follow(Job& job) {
     const int callers = voice_ && !has_called ? voice_->callers_fd() : -1;
     Nanoseconds next = next_on_grid(now.steady, pace);
     if (sampler_.has_prey())
-      next = std::min(next, next_on_grid(std::max(now.steady, run_.started.steady + next_hunt_), kTick));
+      next = std::min(next, next_on_grid(std::max(now.steady, run_.started.steady + hunts_.next()), kTick));
     const Woken woken_by = wait_for(job, callers, now.steady, next);
     if (const auto end = woken_by.by_job ? job.poll_end() : std::nullopt) {
       ended_ = context_.clock.now();
@@ -261,10 +261,6 @@ JobEnd Recording::follow(Job& job) {
     if (woken.steady / kTick == now.steady / kTick && !has_called) continue;  // woken by the job, not by the grid
     now = woken;
     take_arrivals();
-    if (const Nanoseconds ran = now.steady - run_.started.steady; ran >= next_hunt_) {
-      sampler_.hunt();
-      next_hunt_ = SideReader::next_hunt(ran, meter_->knows_renewals());
-    }
     // When within a second there was work, and whose, matters where others come and go, and where the job has phases.
     const bool is_fine = shared || speaks || has_called;
     if (is_fine || now.steady >= next_window) {
@@ -272,6 +268,7 @@ JobEnd Recording::follow(Job& job) {
     } else {
       sampler_.sample_tick(context_.clock);
     }
+    if (hunts_.is_due(now.steady - run_.started.steady, meter_->hunts_needed(now.steady + kWindow))) sampler_.hunt();
     hear(now.steady);
     if (job_time_is_cheap_ && is_fine) meter_->note_cpu_time(now.steady, job.cpu_time());
     if (now.steady < next_window) continue;

@@ -88,8 +88,8 @@ class Recording {
   FloorBoard floors_;
   LaterFacts later_facts_;
   std::optional<BudgetKeeper> budget_;
-  RunRecord record_;           // what was booked, for a bill without a store
-  Nanoseconds next_hunt_ = 0;  // since the start
+  RunRecord record_;  // what was booked, for a bill without a store
+  Hunts hunts_;
   Instant ended_;
 };
 

@@ -49,6 +49,11 @@ Nanoseconds ChannelMeter::longest_silence() const {
   return std::max(periods, channel_.kind == ChannelKind::energy ? kCounterSilence : kPowerSilence);
 }
 
+bool ChannelMeter::wants_hunt(Nanoseconds time) const {
+  const bool is_moving = last_changed_ > 0 && last_read_ - last_changed_ < 2 * phase_.period();
+  return is_slow() && is_moving && phase_.half_width(time) > phase_.period() / 10;
+}
+
 // How old what a register shows is where its renewals have not been seen: half of
 // its period, and half of the window that it averages.
 Nanoseconds ChannelMeter::lag() const {
@@ -88,8 +93,11 @@ void ChannelMeter::take_waiting() {
 std::optional<Nanoseconds> ChannelMeter::place(Nanoseconds read, std::uint64_t raw) {
   if (!is_slow()) return read - lag();
   const bool is_change = readings_ > 0 && raw != last_raw_;
+  last_read_ = read;
+  if (is_change) last_changed_ = read;
   phase_.take(read, readings_ > 0 && raw != (waiting_ ? waiting_->raw : last_raw_));
   const auto newest = phase_.renewed(read);
+  is_last_placed_ = newest.has_value();
   if (!newest) return read - lag();
   const auto shown = renewal_shown(read, *newest, is_change);
   if (!shown && curve_.points().size() > 1 && ++passed_over_ <= kMostPassedOver) return std::nullopt;

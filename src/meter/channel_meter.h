@@ -53,6 +53,8 @@ class ChannelMeter {
   [[nodiscard]] std::uint64_t readings() const { return readings_; }
   [[nodiscard]] double last_watts() const { return last_watts_; }
   [[nodiscard]] Nanoseconds last_time() const { return last_time_; }
+  // Whether the last reading has the time of the renewal that it shows; else that lies anywhere within a period.
+  [[nodiscard]] bool is_last_placed() const { return is_last_placed_; }
   // Mean watts of all that was seen, and the standard uncertainty of that, but for the systematic part.
   struct Mean {
     double watts = 0;
@@ -77,6 +79,8 @@ class ChannelMeter {
   [[nodiscard]] double aliasing_error() const;
   // Whether readings can be given the times of the renewals that they show.
   [[nodiscard]] bool knows_renewals() const { return !is_slow() || phase_.is_known(); }
+  // Whether it is known badly when the register will be renewed at `time`, and its renewals show.
+  [[nodiscard]] bool wants_hunt(Nanoseconds time) const;
   // Silences since the last call.
   std::vector<Silence> take_silences();
   // Standard uncertainty in microjoules of all that was booked so far, the
@@ -125,6 +129,8 @@ class ChannelMeter {
   Nanoseconds first_time_ = 0;
   Nanoseconds not_observed_ = 0;
   Nanoseconds last_time_ = 0;
+  Nanoseconds last_read_ = 0;
+  Nanoseconds last_changed_ = 0;  // when a reading was another than the one before
   std::optional<double> first_watts_ = {};
   double last_watts_ = 0;
   double before_last_watts_ = 0;
@@ -149,6 +155,7 @@ class ChannelMeter {
   };
   std::optional<PartTime> part_time_;
   bool is_tiled_ = false;
+  bool is_last_placed_ = true;
   std::deque<Tile> tiles_;  // of means over a long window, as far back as one
 };
 

@@ -19,7 +19,7 @@ constexpr double kDisagreement = 0.05;
 constexpr Nanoseconds kShortestComparison = 3 * kSecond;
 // A GPU's work is told a sixth of a second at a time; a reading can be taken for the renewal beside its own.
 constexpr Nanoseconds kGpuWhole = 2 * kSecond;
-constexpr double kGpuSpread = 0.03;     // its work is told exactly
+constexpr double kGpuSpread = 0.01;     // its work is told exactly
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A sensor silent for this long at the end of a run was lost.
 constexpr Nanoseconds kUnseenEdge = kSecond;
@@ -28,11 +28,6 @@ constexpr Nanoseconds kUnseenStart = 300 * kMillisecond;
 
 void add_flag(std::vector<std::string>& flags, std::string flag) {
   if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
-}
-
-FloorLearner learner_of(DeviceKind kind, Floor before) {
-  return kind == DeviceKind::gpu ? FloorLearner{before, FloorLearner::kStretch, kGpuWhole, kGpuSpread}
-                                 : FloorLearner{before};
 }
 
 // By more than sound sensors do, and than the ends of so short a time can make.
@@ -50,6 +45,11 @@ bool is_component(DeviceKind kind) {
 }
 
 }  // namespace
+
+FloorLearner learner_of(DeviceKind kind, Floor before) {
+  return kind == DeviceKind::gpu ? FloorLearner{before, FloorLearner::kStretch, kGpuWhole, kGpuSpread}
+                                 : FloorLearner{before};
+}
 
 bool is_by_share(bool is_gpu, bool is_sliced, bool is_work_known, const IdleShare& share) {
   return is_gpu && !is_work_known && (is_sliced || share.ours >= kWholeDevice);
@@ -115,7 +115,8 @@ void DeviceBooks::take(std::size_t source, Stamp stamp, const Reading& reading) 
     if (reading.stamped) stamp = {*reading.stamped, *reading.stamped};
     meter.sensor->take(stamp, reading.raw);
     if (gpu_floor_ && &meter == &elected() && meter.candidate.channel.kind == ChannelKind::power)
-      gpu_floor_->take_power(meter.sensor->last_time(), meter.sensor->last_watts());
+      gpu_floor_->take_power(meter.sensor->last_time(), meter.sensor->last_watts(),
+                             meter.sensor->is_last_placed() ? GpuFloor::Time::placed : GpuFloor::Time::guessed);
     return;
   }
 }
@@ -267,7 +268,9 @@ void DeviceBooks::note_unseen_edges(Nanoseconds until) {
 
 void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& into) {
   const EnergyCurve& curve = elected().curve();
-  const MicroJoules total = curve.at(until);
+  // Runs that share the host end their windows alike.
+  const bool is_alone = company_of(around.run, around.tenants, until_, until) == Company::alone;
+  const MicroJoules total = std::max(booked_at_, is_alone ? total_by(until) : curve.at(until));
   const MicroJoules energy = total - booked_at_;
   const Nanoseconds length = until - until_;
   const bool has_pieces = !pending_.empty();
@@ -334,13 +337,20 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   track(Track::floor, kReady, shared ? std::llround(*shared / watt * 1e6) : rests ? kResting : kReady);
 
   booked_at_ = total;
+  booked_edges_.push_back({until, total});
   until_ = until;
 }
 
+// Up to what is booked: with the edges of its windows, as they were placed.
 void DeviceBooks::emit_curve(RunDelta& into) {
   RunDelta::Points points{.device = device_.id, .track = Track::energy};
-  for (const auto& point : elected().curve().points()) {
-    if (point.time > emitted_) points.points.push_back({point.time, point.total + emitted_more_});
+  const auto& curve = elected().curve().points();
+  auto point = std::ranges::upper_bound(curve, emitted_, {}, &EnergyCurve::Point::time);
+  for (const SeriesPoint& edge : std::exchange(booked_edges_, {})) {
+    for (; point != curve.end() && point->time <= edge.time; ++point) {
+      if (point->time < edge.time) points.points.push_back({point->time, point->total + emitted_more_});
+    }
+    points.points.push_back({edge.time, edge.value + emitted_more_});
   }
   if (points.points.empty()) return;
   emitted_ = points.points.back().time;

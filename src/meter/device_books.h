@@ -104,6 +104,9 @@ class DeviceBooks {
   [[nodiscard]] bool knows_renewals() const {
     return meters_.empty() || !elected().sensor || elected().sensor->knows_renewals();
   }
+  [[nodiscard]] bool wants_hunt(Nanoseconds time) const {
+    return !meters_.empty() && elected().sensor && elected().sensor->wants_hunt(time);
+  }
   // What was learnt; none for a model, whose floor is its own.
   [[nodiscard]] std::optional<Floor> learnt_floor() const;
   [[nodiscard]] Floor floor() const;
@@ -155,6 +158,7 @@ class DeviceBooks {
   bool book_up_to(Nanoseconds reached, const Surroundings& around, RunDelta& into);
   // [until_, to], in which the same tenants were there throughout.
   void book(Nanoseconds to, const Surroundings& around, RunDelta& into);
+  [[nodiscard]] MicroJoules total_by(Nanoseconds edge);
   Activity::Piece take_pending(Nanoseconds to);
   [[nodiscard]] std::optional<Power> shared_floor(Nanoseconds to, const Surroundings& around, Power from_window) const;
   [[nodiscard]] bool is_gpu() const { return device_.kind == DeviceKind::gpu || device_.kind == DeviceKind::mig; }
@@ -179,10 +183,11 @@ class DeviceBooks {
   bool booking_ = false;       // at least one window was booked
   std::vector<std::string> flags_;
   std::optional<std::string> reason_;
-  Nanoseconds emitted_ = 0;        // curve points up to here are in the series
-  MicroJoules emitted_total_ = 0;  // the last of them
-  MicroJoules emitted_more_ = 0;   // added to the curve's, so that the series goes on ascending after a deposition
-  std::deque<Past> past_;          // the last windows, while a counter is watched
+  Nanoseconds emitted_ = 0;                // curve points up to here are in the series
+  std::vector<SeriesPoint> booked_edges_;  // since then
+  MicroJoules emitted_total_ = 0;          // the last of them
+  MicroJoules emitted_more_ = 0;  // added to the curve's, so that the series goes on ascending after a deposition
+  std::deque<Past> past_;         // the last windows, while a counter is watched
   bool is_deposed_ = false;
   int contradictions_ = 0;  // in a row
   struct Edge {
@@ -216,6 +221,9 @@ class DeviceBooks {
   Used ready_used_, resting_used_;
   Activity::Piece last_work_;
 };
+
+// Learns the floor of a device of that kind; `before`: what is known of it already.
+FloorLearner learner_of(DeviceKind kind, Floor before);
 
 // Books all windows of a device anew from its series, outside any phase, with another floor
 // wherever the run was alone on the host; what was shared stays as it was

@@ -4,9 +4,6 @@
 #include <array>
 #include <cmath>
 #include <utility>
-
-#include "base/median.h"
-
 namespace everywatt {
 namespace {
 
@@ -15,10 +12,11 @@ constexpr std::array<std::string_view, 4> kNames = {"envelope", "regression", "o
 constexpr double kQuietBelow = 0.02;   // utilisation up to which a stretch counts as quiet
 constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of the envelope
 constexpr double kPerSecond = 1e9;     // nanoseconds
-constexpr std::size_t kFewest = 6;     // observations for a line
 constexpr double kTickDoubt = 0.02;    // of utilisation: a tick of /proc/stat in half a second
 constexpr std::size_t kMostKept = 96;
-constexpr double kFewNew = 0.25;  // of all
+constexpr double kFewNew = 0.1;  // of them
+// What a line leaves unknown of the floor, as a part of what is not known without one.
+constexpr double kWorthALine = 0.5;
 // Where nothing was learnt, a device that is wholly at work is taken to draw twice
 // its floor: the floor lies anywhere between nothing and that draw, and the middle
 // errs least. Flagged as prior.
@@ -54,8 +52,7 @@ void FloorLearner::observe(Energy energy, Nanoseconds length, double utilisation
   note_draw(energy, length, utilisation, state);
   short_.add(energy / joule, static_cast<double>(length) / kPerSecond, utilisation);
   if (short_.seconds * kPerSecond < static_cast<double>(stretch_)) return;
-  const Observation observation = short_.take();
-  note_pair(observation.watts * watt, observation.utilisation, observation.doubt, state);
+  note_pair(short_.take(), state);
 }
 
 void FloorLearner::note_quiet(Energy energy, Nanoseconds length, State state) {
@@ -70,34 +67,50 @@ void FloorLearner::note_draw(Energy energy, Nanoseconds length, double utilisati
   if (whole_.seconds * kPerSecond >= static_cast<double>(whole_stretch_)) note_lowest(whole_.take());
 }
 
-void FloorLearner::note_pair(Power power, double utilisation, double doubt, State state) {
-  if (state == State::resting && utilisation <= kQuietBelow) return;
-  keep({.watts = power / watt, .utilisation = utilisation, .doubt = doubt});
+void FloorLearner::note_pair(const PowerPoint& point, State state) {
+  if (state == State::resting && point.utilisation <= kQuietBelow) return;
+  keep(point);
 }
 
-FloorLearner::Observation FloorLearner::Stretch::take() {
-  const Observation observation{joules / seconds, busy_seconds / seconds, kTickDoubt};
+PowerPoint FloorLearner::Stretch::take() {
+  const PowerPoint point{.watts = joules / seconds, .utilisation = busy_seconds / seconds, .doubt = kTickDoubt};
   *this = {};
-  return observation;
+  return point;
 }
 
 // Of stretches that are long enough for no error of a reading's time to matter.
-void FloorLearner::note_lowest(Observation observation) {
-  const double prior = prior_below(observation.watts * watt, observation.utilisation) / watt;
-  lowest_watts_ = std::min(lowest_watts_.value_or(observation.watts), observation.watts);
+void FloorLearner::note_lowest(const PowerPoint& whole) {
+  const double prior = prior_below(whole.watts * watt, whole.utilisation) / watt;
+  lowest_watts_ = std::min(lowest_watts_.value_or(whole.watts), whole.watts);
   lowest_prior_watts_ = std::min(lowest_prior_watts_.value_or(prior), prior);
 }
 
-// A sample of all observations in which each stands with equal chance, without
-// a source of chance: a multiplicative hash of its number decides.
-void FloorLearner::keep(Observation observation) {
+// A sample in which all that was seen of utilisation stands, however rare it was: who comes takes the place of one of
+// those of which there are most; among these each stands with equal chance. A multiplicative hash stands for chance.
+void FloorLearner::keep(const PowerPoint& point) {
+  const auto bin_of = [](const PowerPoint& p) {
+    return std::min(static_cast<std::size_t>(std::max(p.utilisation, 0.0) * kBins), kBins - 1);
+  };
+  const std::size_t bin = bin_of(point);
   ++seen_;
-  if (observations_.size() < kMostKept) {
-    observations_.push_back(observation);
+  ++seen_in_[bin];
+  if (points_.size() < kMostKept) {
+    points_.push_back(point);
+    ++fresh_;
     return;
   }
-  const std::uint64_t slot = (seen_ * 0x9E3779B97F4A7C15u >> 20) % seen_;
-  if (slot < kMostKept) observations_[slot] = observation;
+  std::array<std::uint64_t, kBins> kept{};
+  for (const PowerPoint& p : points_) ++kept[bin_of(p)];
+  const auto fullest = static_cast<std::size_t>(std::ranges::max_element(kept) - kept.begin());
+  const bool is_of_most = kept[bin] == kept[fullest];
+  const std::size_t giving = is_of_most ? bin : fullest;
+  std::uint64_t skip = (seen_ * 0x9E3779B97F4A7C15u >> 20) % (is_of_most ? seen_in_[bin] : kept[fullest]);
+  for (PowerPoint& p : points_) {
+    if (bin_of(p) != giving || skip-- > 0) continue;
+    p = point;
+    ++fresh_;
+    return;
+  }
 }
 
 std::optional<Floor> FloorLearner::envelope() const {
@@ -105,40 +118,24 @@ std::optional<Floor> FloorLearner::envelope() const {
   return Floor{.power = ready_.lowest_watts * watt, .method = FloorMethod::envelope, .windows = ready_.windows};
 }
 
-// Theil and Sen: the median of the slopes of all pairs, which a third of
-// wild observations cannot move far. Those whose utilisation is known well, and pairs that lie far apart, weigh more:
-// what is known badly is as often too high as too low, which would make the line too steep or too flat.
-// All pairs are many: a line that stands on nearly as many observations holds.
+// A line that stands on nearly the same points holds.
 std::optional<Floor> FloorLearner::regression() const {
-  const auto fresh = static_cast<double>(seen_ - fitted_at_);
-  if (fitted_at_ == 0 || fresh > kFewNew * static_cast<double>(seen_)) {
-    fitted_at_ = seen_;
+  if (static_cast<double>(fresh_) > kFewNew * static_cast<double>(points_.size())) {
+    fresh_ = 0;
     fitted_ = fit();
   }
   return fitted_;
 }
 
 std::optional<Floor> FloorLearner::fit() const {
-  if (observations_.size() < kFewest) return std::nullopt;
-  const auto [low, high] = std::ranges::minmax(observations_, {}, &Observation::utilisation);
+  if (points_.empty()) return std::nullopt;
+  const auto [low, high] = std::ranges::minmax(points_, {}, &PowerPoint::utilisation);
   if (high.utilisation - low.utilisation < spread_) return std::nullopt;
-  std::vector<Weighed> slopes;
-  for (std::size_t i = 0; i < observations_.size(); ++i) {
-    for (std::size_t k = i + 1; k < observations_.size(); ++k) {
-      const double run = observations_[k].utilisation - observations_[i].utilisation;
-      if (std::abs(run) <= spread_ / 4) continue;
-      const double doubt = std::hypot(observations_[i].doubt, observations_[k].doubt);
-      slopes.push_back(
-          {.value = (observations_[k].watts - observations_[i].watts) / run, .weight = run * run / (doubt * doubt)});
-    }
-  }
-  const double slope = weighted_median(std::move(slopes));
-  std::vector<Weighed> intercepts;
-  for (const Observation& o : observations_)
-    intercepts.push_back({.value = o.watts - slope * o.utilisation, .weight = 1 / (o.doubt * o.doubt)});
-  const double floor = weighted_median(std::move(intercepts));
-  if (slope <= 0 || floor <= 0) return std::nullopt;  // no power that falls with work is a floor
-  return Floor{.power = floor * watt, .method = FloorMethod::regression, .windows = seen_};
+  const auto line = fit_power_line(points_, spread_ / 4);
+  if (!line || line->floor <= 0) return std::nullopt;  // no power below nothing is a floor
+  // Without a line it lies anywhere below what is drawn.
+  if (line->floor_error > kWorthALine * low.watts / std::sqrt(12.0)) return std::nullopt;
+  return Floor{.power = line->floor * watt, .method = FloorMethod::regression, .windows = seen_};
 }
 
 Power FloorLearner::prior_below(Power draw, double utilisation) { return (1 / (1 + kPriorRise * utilisation)) * draw; }

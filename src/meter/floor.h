@@ -3,6 +3,7 @@
 // of a robust line of power against utilisation; until then what earlier runs learnt, else the envelope of
 // another state, else a prior.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "meter/power_line.h"
 
 namespace everywatt {
 
@@ -46,7 +48,7 @@ class FloorLearner {
   // The same in parts, where they are told apart (meter/gpu_floor.h): quiet need not be of one piece then; what was
   // drawn at what utilisation, known to `doubt`; and the least that was drawn in a whole stretch.
   void note_quiet(Energy energy, Nanoseconds length, State state);
-  void note_pair(Power power, double utilisation, double doubt, State state);
+  void note_pair(const PowerPoint& point, State state);
   void note_draw(Energy energy, Nanoseconds length, double utilisation, State state);
   // Quiet of less than it takes for an observation: better than none.
   void note_glimpse(Power power, State state) { (state == State::ready ? glimpse_ : resting_glimpse_) = power; }
@@ -60,16 +62,11 @@ class FloorLearner {
   [[nodiscard]] std::optional<Power> at_rest() const;
 
  private:
-  struct Observation {
-    double watts;
-    double utilisation;
-    double doubt;  // by how much the latter may be off
-  };
   [[nodiscard]] Floor best() const;
   [[nodiscard]] std::optional<Floor> envelope() const;
   [[nodiscard]] std::optional<Floor> regression() const;
   [[nodiscard]] std::optional<Floor> fit() const;
-  void keep(Observation observation);
+  void keep(const PowerPoint& point);
   // Stretches of quiet that make observations, and the lowest of them.
   struct Quiet {
     double joules = 0;
@@ -94,9 +91,9 @@ class FloorLearner {
       seconds += more_seconds;
       busy_seconds += utilisation * more_seconds;
     }
-    Observation take();
+    PowerPoint take();
   };
-  void note_lowest(Observation observation);
+  void note_lowest(const PowerPoint& whole);
   Stretch short_;
   Stretch whole_;
   Quiet ready_;
@@ -105,9 +102,11 @@ class FloorLearner {
   std::optional<Power> resting_glimpse_;
   std::optional<double> lowest_watts_ = {};
   std::optional<double> lowest_prior_watts_ = {};
-  std::vector<Observation> observations_;
+  std::vector<PowerPoint> points_;          // a sample of them, from all that was seen of utilisation
+  static constexpr std::size_t kBins = 16;  // of utilisation
   std::uint64_t seen_ = 0;
-  mutable std::uint64_t fitted_at_ = 0;  // observations
+  std::array<std::uint64_t, kBins> seen_in_{};
+  mutable std::size_t fresh_ = 0;  // of points_, since the line was fitted
   mutable std::optional<Floor> fitted_ = {};
 };
 

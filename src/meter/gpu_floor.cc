@@ -7,7 +7,6 @@
 namespace everywatt {
 namespace {
 
-constexpr double kQuiet = 0.02;  // utilisation up to which nobody worked
 // Between what a driver stamps and what truly was, and between when a register is renewed and when we take it for.
 constexpr Nanoseconds kSlack = 5 * kMillisecond;
 // A mean over long may be a renewal old, and that shows.
@@ -19,29 +18,23 @@ constexpr Nanoseconds kBlur = 214 * kMillisecond;
 constexpr double kResolution = 0.004;              // of utilisation, as drivers tell it
 constexpr double kPieceDoubt = 0.015;              // where a piece's energy is taken from steps that end at other times
 constexpr Nanoseconds kLongestStep = kSecond / 5;  // for which one reading stands
-constexpr Nanoseconds kMostKept = 8 * kSecond;     // while the curve does not come
+constexpr Nanoseconds kMostKept = 8 * kSecond;     // while work is not told
+constexpr Nanoseconds kGuess = kSecond / 20;       // how far the time of a reading may be off that was guessed
 constexpr Nanoseconds kEnough = 2 * kSecond;       // of quiet for one observation …
 constexpr Nanoseconds kGlimpse = 3 * kSecond / 10;  // … and for as much as a run too short for one can have
 constexpr Nanoseconds kLooks = 8;                   // at a moving mean within one piece
 
-double share_of(const Activity::Piece& piece) {
-  return static_cast<double>(piece.worked) / static_cast<double>(piece.end - piece.begin);
-}
-
 }  // namespace
 
 void GpuFloor::take(const Activity::Piece& piece) {
-  if (!told_.empty() && (piece.begin != told_.back().piece.end || !piece.is_told)) told_.clear();
-  if (!piece.is_told || piece.end <= piece.begin) return;
-  const double before = told_.empty() ? 0 : told_.back().worked_before + static_cast<double>(told_.back().piece.worked);
-  if (told_.empty()) quiet_until_ = fitted_until_ = piece.begin;
-  told_.push_back({piece, before});
-  while (told_.back().piece.end - told_.front().piece.begin > kMostKept) told_.pop_front();
+  if (!told_.take(piece) && !told_.empty()) quiet_until_ = fitted_until_ = piece.begin;
 }
 
-void GpuFloor::take_power(Nanoseconds time, double watts) {
-  if (!shown_.empty() && time <= shown_.back().time) return;
-  shown_.push_back({time, watts});
+// Readings by which a renewal is looked for show the same again and again.
+void GpuFloor::take_power(Nanoseconds time, double watts, Time known) {
+  if (!shown_.empty() && time < shown_.back().time + kGuess) return;
+  shown_.push_back({time, watts, known});
+  last_known_ = known;
   while (shown_.back().time - shown_.front().time > kMostKept) shown_.pop_front();
 }
 
@@ -55,7 +48,7 @@ void GpuFloor::learn(const EnergyCurve& curve, FloorLearner& learner) {
     learn_quiet(curve, learner);
   }
   learn_work(curve, learner);
-  while (told_.size() > 1 && told_.front().piece.end < needs_from()) told_.pop_front();
+  told_.forget_before(needs_from());
 }
 
 void GpuFloor::learn_quiet(const EnergyCurve& curve, FloorLearner& learner) {
@@ -64,13 +57,13 @@ void GpuFloor::learn_quiet(const EnergyCurve& curve, FloorLearner& learner) {
     const auto& begin = points[i - 1];
     const auto& end = points[i];
     if (begin.time < quiet_until_) continue;
-    const Nanoseconds around = kSlack + told_.back().piece.blur;
-    if (end.time + around > told_.back().piece.end) return;
+    const Nanoseconds around = kSlack + told_.last().blur;
+    if (end.time + around > told_.end()) return;
     quiet_until_ = end.time;
     if (end.sight != Sight::observed) continue;
     learn_mean(static_cast<double>(end.total - begin.total) * 1e3 / static_cast<double>(end.time - begin.time),
-               begin.time, end.time, learner);
-    if (!is_quiet(begin.time - around, end.time + around)) continue;
+               begin.time, end.time, Time::placed, learner);
+    if (!told_.is_quiet(begin.time - around, end.time + around)) continue;
     const auto state = state_in(begin.time, end.time);
     quiet_in(state).add(static_cast<double>(end.total - begin.total) * 1e3, end.time - begin.time, kGlimpse, state,
                         learner);
@@ -94,39 +87,46 @@ void GpuFloor::Quiet::add(double nanojoules, Nanoseconds length, Nanoseconds gli
 
 // A curve of power is straight between the middles of its means, and wider than they are: each is taken by itself.
 void GpuFloor::learn_quiet_power(FloorLearner& learner) {
-  const Nanoseconds around = window_ / 2 + (window_ > kLongMean ? kMeanSlack : kSlack) + told_.back().piece.blur;
-  for (; !shown_.empty() && shown_.front().time + around <= told_.back().piece.end; shown_.pop_front()) {
-    const auto [time, watts] = shown_.front();
+  const Nanoseconds around = window_ / 2 + (window_ > kLongMean ? kMeanSlack : kSlack) + told_.last().blur;
+  for (; !shown_.empty() && shown_.front().time + around <= told_.end(); shown_.pop_front()) {
+    const auto [time, watts, known] = shown_.front();
     const Nanoseconds length = std::min(time - std::exchange(quiet_until_, time), kLongestStep);
     if (length <= 0) continue;
-    learn_mean(watts, time - window_ / 2, time + window_ / 2, learner);
-    if (!is_quiet(time - around, time + around)) continue;
+    learn_mean(watts, time - window_ / 2, time + window_ / 2, known, learner);
+    if (!told_.is_quiet(time - around, time + around)) continue;
     const auto state = state_in(time - around, time + around);
     quiet_in(state).add(watts * static_cast<double>(length), length, 0, state, learner);
   }
 }
 
 // A mean is set against the work in all of its window, of which the ends are doubtful.
-void GpuFloor::learn_mean(double watts, Nanoseconds from, Nanoseconds to, FloorLearner& learner) const {
-  const Nanoseconds slack = kSlack + told_.back().piece.blur;
-  if (from - slack < told_.front().piece.begin || to + slack > told_.back().piece.end) return;
-  const auto worked = [&](Nanoseconds shift) { return part_by(to + shift).worked - part_by(from + shift).worked; };
+void GpuFloor::learn_mean(double watts, Nanoseconds from, Nanoseconds to, Time known, FloorLearner& learner) const {
+  // A guess moves a long mean's share of work evenly, and shows in the line; in a short one it may be anything.
+  const bool is_guessed = known == Time::guessed;
+  const Nanoseconds slack = (is_guessed && window_ <= kLongMean ? kGuess : kSlack) + told_.last().blur;
+  if (from - slack < told_.begin() || to + slack > told_.end()) return;
+  const auto worked = [&](Nanoseconds shift) {
+    return told_.until(to + shift).worked - told_.until(from + shift).worked;
+  };
   const auto length = static_cast<double>(to - from);
   const double by_time = std::max(std::abs(worked(slack) - worked(0)), std::abs(worked(-slack) - worked(0)));
-  const double by_place = std::hypot(part_by(from).doubt, part_by(to).doubt);
-  learner.note_pair(watts * watt, std::clamp(worked(0) / length, 0.0, 1.0),
-                    std::hypot(kResolution, by_time / length, by_place / length), state_in(from, to));
+  const double by_place = std::hypot(told_.until(from).doubt, told_.until(to).doubt);
+  const double per_guess = is_guessed && window_ > kLongMean ? (worked(kGuess) - worked(-kGuess)) / length / 2 : 0;
+  learner.note_pair({.watts = watts,
+                     .utilisation = std::clamp(worked(0) / length, 0.0, 1.0),
+                     .doubt = std::hypot(kResolution, by_time / length, by_place / length),
+                     .per_second_late = per_guess * static_cast<double>(kSecond) / static_cast<double>(kGuess)},
+                    state_in(from, to));
 }
 
 void GpuFloor::learn_work(const EnergyCurve& curve, FloorLearner& learner) {
   const auto& points = curve.points();
-  for (const Told& told : told_) {
-    const Activity::Piece& piece = told.piece;
+  for (const auto& [piece, worked_before] : told_.all()) {
     if (piece.begin < fitted_until_) continue;
     const Nanoseconds around = window_ / 2 + std::max(piece.blur, kSecond / 5);
-    if (piece.end + around > std::min(told_.back().piece.end, points.back().time)) return;
+    if (piece.end + around > std::min(told_.end(), points.back().time)) return;
     fitted_until_ = piece.end;
-    if (piece.begin - around < std::max(told_.front().piece.begin, points.front().time)) continue;
+    if (piece.begin - around < std::max(told_.begin(), points.front().time)) continue;
     const Nanoseconds middle = piece.begin + (piece.end - piece.begin) / 2;
     const Nanoseconds from = piece.blur > 0 ? middle - kBlur / 2 : piece.begin;
     const Nanoseconds to = piece.blur > 0 ? middle + kBlur / 2 : piece.end;
@@ -137,52 +137,19 @@ void GpuFloor::learn_work(const EnergyCurve& curve, FloorLearner& learner) {
     const double watts = microjoules / static_cast<double>(to - from) * 1e3;
     const double utilisation = utilisation_as_seen(piece, curve);
     learner.note_draw(watts * length * 1e-9 * joule, piece.end - piece.begin, utilisation, state);
-    if (window_ <= kLongMean) learner.note_pair(watts * watt, utilisation, kPieceDoubt, state);
+    if (window_ <= kLongMean && last_known_ == Time::placed)
+      learner.note_pair({.watts = watts, .utilisation = utilisation, .doubt = kPieceDoubt}, state);
   }
-}
-
-bool GpuFloor::is_quiet(Nanoseconds from, Nanoseconds to) const {
-  if (from < told_.front().piece.begin) return false;
-  return std::ranges::all_of(told_, [&](const Told& told) {
-    const Activity::Piece& piece = told.piece;
-    if (piece.end <= from || piece.begin >= to) return true;
-    return static_cast<double>(piece.worked) <= kQuiet * static_cast<double>(piece.end - piece.begin);
-  });
-}
-
-FloorLearner::State GpuFloor::state_in(Nanoseconds from, Nanoseconds to) const {
-  const bool is_ready = std::ranges::all_of(
-      told_, [&](const Told& told) { return told.piece.end <= from || told.piece.begin >= to || told.piece.is_ready; });
-  return is_ready ? FloorLearner::State::ready : FloorLearner::State::resting;
-}
-
-// Where within a piece its work lay is not told: evenly, give or take half of what can be. Between work and quiet it is
-// known: there one ends and the other begins.
-GpuFloor::Part GpuFloor::part_by(Nanoseconds time) const {
-  const auto next = std::ranges::upper_bound(told_, time, {}, [](const Told& told) { return told.piece.begin; });
-  const auto told = next == told_.begin() ? next : next - 1;
-  const Activity::Piece& piece = told->piece;
-  const Nanoseconds length = piece.end - piece.begin;
-  const Nanoseconds into = std::clamp(time, piece.begin, piece.end) - piece.begin;
-  const Nanoseconds first = std::min(into, piece.worked);
-  const Nanoseconds last = std::max<Nanoseconds>(0, into - (length - piece.worked));
-  if (told != told_.begin() && told + 1 != told_.end() && piece.blur == 0) {
-    const double before = share_of((told - 1)->piece), after = share_of((told + 1)->piece);
-    if (before >= 1 - kQuiet && after <= kQuiet) return {told->worked_before + static_cast<double>(first), 0};
-    if (before <= kQuiet && after >= 1 - kQuiet) return {told->worked_before + static_cast<double>(last), 0};
-  }
-  const double evenly = static_cast<double>(piece.worked) * static_cast<double>(into) / static_cast<double>(length);
-  return {told->worked_before + evenly, static_cast<double>(first - last) / 2};
 }
 
 // A counter's curve is straight between its renewals: so is the work that it shows.
 double GpuFloor::worked_as_seen_by(Nanoseconds time, const EnergyCurve& curve) const {
   const auto& points = curve.points();
   const auto next = std::ranges::upper_bound(points, time, {}, &EnergyCurve::Point::time);
-  if (next == points.begin() || next == points.end()) return part_by(time).worked;
+  if (next == points.begin() || next == points.end()) return told_.until(time).worked;
   const Nanoseconds from = (next - 1)->time, to = next->time;
   const double part = static_cast<double>(time - from) / static_cast<double>(to - from);
-  return std::lerp(part_by(from).worked, part_by(to).worked, part);
+  return std::lerp(told_.until(from).worked, told_.until(to).worked, part);
 }
 
 double GpuFloor::utilisation_as_seen(const Activity::Piece& piece, const EnergyCurve& curve) const {
@@ -195,7 +162,7 @@ double GpuFloor::utilisation_as_seen(const Activity::Piece& piece, const EnergyC
   double sum = 0;
   for (Nanoseconds i = 0; i < kLooks; ++i) {
     const Nanoseconds at = piece.begin + (2 * i + 1) * (piece.end - piece.begin) / (2 * kLooks);
-    sum += (part_by(at + window_ / 2).worked - part_by(at - window_ / 2).worked) / static_cast<double>(window_);
+    sum += (told_.until(at + window_ / 2).worked - told_.until(at - window_ / 2).worked) / static_cast<double>(window_);
   }
   return std::clamp(sum / static_cast<double>(kLooks), 0.0, 1.0);
 }

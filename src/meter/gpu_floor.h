@@ -8,6 +8,7 @@
 
 #include "meter/activity.h"
 #include "meter/floor.h"
+#include "meter/told_work.h"
 #include "model/energy_curve.h"
 
 namespace everywatt {
@@ -18,29 +19,24 @@ class GpuFloor {
   explicit GpuFloor(Nanoseconds window) : window_{window} {}
 
   void take(const Activity::Piece& piece);
-  // What a power sensor showed, at the middle of the window of which it is the mean.
-  void take_power(Nanoseconds time, double watts);
+  // What a power sensor showed, at the middle of the window of which it is the mean. Placed: where that lies is known;
+  // else it may be half a tick off, all the readings in the same direction.
+  enum class Time { placed, guessed };
+  void take_power(Nanoseconds time, double watts, Time known = Time::placed);
   // Tells the learner what can be told by now; to be called before what is from needs_from() on is forgotten.
   void learn(const EnergyCurve& curve, FloorLearner& learner);
+  [[nodiscard]] const ToldWork& told() const { return told_; }
   // What the curve must still hold.
   [[nodiscard]] Nanoseconds needs_from() const;
 
  private:
-  struct Told {
-    Activity::Piece piece;
-    double worked_before = 0;  // nanoseconds since the first
-  };
   void learn_quiet(const EnergyCurve& curve, FloorLearner& learner);
   void learn_quiet_power(FloorLearner& learner);
-  void learn_mean(double watts, Nanoseconds from, Nanoseconds to, FloorLearner& learner) const;
+  void learn_mean(double watts, Nanoseconds from, Nanoseconds to, Time known, FloorLearner& learner) const;
   void learn_work(const EnergyCurve& curve, FloorLearner& learner);
-  [[nodiscard]] bool is_quiet(Nanoseconds from, Nanoseconds to) const;
-  [[nodiscard]] FloorLearner::State state_in(Nanoseconds from, Nanoseconds to) const;
-  struct Part {
-    double worked = 0;  // nanoseconds since what was told first
-    double doubt = 0;   // by how many that may be off
-  };
-  [[nodiscard]] Part part_by(Nanoseconds time) const;
+  [[nodiscard]] FloorLearner::State state_in(Nanoseconds from, Nanoseconds to) const {
+    return told_.is_ready(from, to) ? FloorLearner::State::ready : FloorLearner::State::resting;
+  }
   [[nodiscard]] double worked_as_seen_by(Nanoseconds time, const EnergyCurve& curve) const;
   [[nodiscard]] double utilisation_as_seen(const Activity::Piece& piece, const EnergyCurve& curve) const;
 
@@ -56,12 +52,14 @@ class GpuFloor {
   struct Shown {
     Nanoseconds time = 0;
     double watts = 0;
+    Time known = Time::placed;
   };
   Nanoseconds window_;
   std::deque<Shown> shown_;  // of a power sensor
+  Time last_known_ = Time::placed;
   Quiet ready_;
   Quiet resting_;
-  std::deque<Told> told_;
+  ToldWork told_;
   Nanoseconds quiet_until_ = 0;   // learnt up to here
   Nanoseconds fitted_until_ = 0;  // likewise
 };

@@ -28,8 +28,9 @@ struct Waves {
   }
 };
 
-// So many seconds through a sensor that shows the mean over `window`, renewed ten times a second.
-Floor learnt(const Waves& waves, double window, double seconds, bool is_ready_when_quiet = false) {
+// So many seconds through a sensor that shows the mean over `window`, renewed ten times a second; its readings are
+// taken for `late` seconds later than they are.
+Floor learnt(const Waves& waves, double window, double seconds, bool is_ready_when_quiet = false, double late = 0) {
   GpuFloor gpu{static_cast<Nanoseconds>(window * 1e9)};
   FloorLearner learner{{}, FloorLearner::kStretch, 2 * kSecond, 0.03};
   EnergyCurve curve;
@@ -40,9 +41,9 @@ Floor learnt(const Waves& waves, double window, double seconds, bool is_ready_wh
       const double watts = waves.mean_watts(time - window, time), middle = time - window / 2;
       if (before > 0) joules += watts * (middle - before);
       before = middle;
-      const auto at = static_cast<Nanoseconds>(middle * 1e9);
+      const auto at = static_cast<Nanoseconds>((middle + late) * 1e9);
       curve.append(at, static_cast<MicroJoules>(joules * 1e6));
-      gpu.take_power(at, watts);
+      gpu.take_power(at, watts, late == 0 ? GpuFloor::Time::placed : GpuFloor::Time::guessed);
     }
     if (i % 10 == 9) {
       const double end = (i + 1) / 60.0, begin = end - 1 / 6.0;
@@ -65,6 +66,37 @@ TEST(GpuFloor, IsFittedThroughAMeanOverASecondThatNeverShowsIt) {
   }
 }
 
+TEST(GpuFloor, IsFittedWhereItIsNotKnownWhenTheSensorIsRenewed) {
+  for (const double late : {-0.045, 0.02, 0.045}) {
+    const Floor floor = learnt({.period = 1.7, .duty = 0.6}, 1.0, 12, false, late);
+    EXPECT_EQ(floor.method, FloorMethod::regression);
+    EXPECT_NEAR(floor.power / watt, 60, 1.8) << late;
+  }
+}
+
+TEST(GpuFloor, IsFittedWhereThePeriodOfTheLoadNearlyDividesTheSecond) {
+  const Floor floor = learnt({.period = 0.97, .duty = 0.5}, 1.0, 12);
+  EXPECT_EQ(floor.method, FloorMethod::regression);
+  EXPECT_NEAR(floor.power / watt, 60, 3);
+}
+
+TEST(GpuFloor, IsNoneWhereAMeanNeverMoves) {
+  EXPECT_EQ(learnt({.period = 0.5, .duty = 0.5}, 1.0, 12).method, FloorMethod::prior);
+}
+
+TEST(GpuFloor, APauseCountsAmongMinutesOfWorkThatNeverChanges) {
+  FloorLearner learner{{}, FloorLearner::kStretch, 2 * kSecond, 0.03};
+  const auto note = [&](double utilisation) {
+    learner.note_pair({.watts = 60 + 300 * utilisation, .utilisation = utilisation, .doubt = 0.006}, {});
+  };
+  for (int i = 0; i < 5000; ++i) note(1);
+  EXPECT_EQ(learner.now().method, FloorMethod::prior);
+  for (int i = 0; i < 20; ++i) note(i / 20.0);
+  EXPECT_NEAR(learner.now().power / watt, 60, 0.1) << "it counts at once";
+  for (int i = 0; i < 5000; ++i) note(1);
+  EXPECT_NEAR(learner.now().power / watt, 60, 0.1);
+}
+
 TEST(GpuFloor, IsSeenInOneReadingOfAPauseThatIsLongerThanItsWindow) {
   const Floor ready = learnt({.period = 1.4, .duty = 0.6}, 0.1, 5, true);
   EXPECT_EQ(ready.method, FloorMethod::envelope);
@@ -73,12 +105,12 @@ TEST(GpuFloor, IsSeenInOneReadingOfAPauseThatIsLongerThanItsWindow) {
 
 TEST(GpuFloor, ALineIsNotBelowWhatIsSeenAtRest) {
   FloorLearner learner{{}};
-  for (int i = 0; i < 20; ++i) learner.note_pair((20 + 100 * (i % 5) / 5.0) * watt, 0.5 + 0.1 * (i % 5), 0.01, {});
+  for (int i = 0; i < 20; ++i) learner.note_pair({20 + 100 * (i % 5) / 5.0, 0.5 + 0.1 * (i % 5), 0.01}, {});
   EXPECT_EQ(learner.now().power / watt, 0) << "a line that begins below nothing is none";
   learner.note_glimpse(35.0 * watt, FloorLearner::State::resting);
   EXPECT_NEAR(*learner.at_rest() / watt, 35, 1e-9);
   EXPECT_EQ(learner.now().method, FloorMethod::other_state);
-  for (int i = 0; i < 20; ++i) learner.note_pair((30 + 40.0 * (i % 5) / 5.0) * watt, 0.2 * (i % 5), 0.01, {});
+  for (int i = 0; i < 20; ++i) learner.note_pair({30 + 40.0 * (i % 5) / 5.0, 0.2 * (i % 5), 0.01}, {});
   EXPECT_EQ(learner.now().method, FloorMethod::regression);
   EXPECT_NEAR(learner.now().power / watt, 35, 1e-9);
 }
@@ -87,10 +119,10 @@ TEST(GpuFloor, WhereWorkLiesIsKnownBestAtItsEdgesSoThatDoubtfulReadingsDoNotTilt
   FloorLearner learner{{}, FloorLearner::kStretch, kSecond, 0.03};
   for (int i = 0; i < 30; ++i) {
     const double utilisation = i % 2 == 0 ? 0.4 : 0.6;
-    learner.note_pair((60 + 300 * utilisation) * watt, utilisation, 0.004, {});
+    learner.note_pair({60 + 300 * utilisation, utilisation, 0.004}, {});
     // What is known badly errs towards the middle, and there is more of it.
-    learner.note_pair((60 + 300 * utilisation) * watt, 0.5 + (utilisation - 0.5) / 2, 0.05, {});
-    learner.note_pair((60 + 300 * utilisation) * watt, 0.5 + (utilisation - 0.5) / 3, 0.05, {});
+    learner.note_pair({60 + 300 * utilisation, 0.5 + (utilisation - 0.5) / 2, 0.05}, {});
+    learner.note_pair({60 + 300 * utilisation, 0.5 + (utilisation - 0.5) / 3, 0.05}, {});
   }
   EXPECT_NEAR(learner.now().power / watt, 60, 1);
 }

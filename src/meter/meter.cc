@@ -147,6 +147,13 @@ void Meter::take(std::size_t source, Stamp stamp, std::span<const Reading> readi
   }
 }
 
+Hunts::Need Meter::hunts_needed(Nanoseconds time) const {
+  if (std::ranges::any_of(books_, [&](const DeviceBooks& books) { return books.wants_hunt(time); }))
+    return Hunts::Need::vague;
+  const bool all_known = std::ranges::all_of(books_, [](const DeviceBooks& books) { return books.knows_renewals(); });
+  return all_known ? Hunts::Need::none : Hunts::Need::unknown;
+}
+
 void Meter::note_cpu_time(Nanoseconds time, Nanoseconds cpu_time) {
   if (!cpu_times_.empty() && time <= cpu_times_.back().time) return;
   const std::int64_t least = cpu_times_.empty() ? 0 : cpu_times_.back().value;

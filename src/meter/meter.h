@@ -15,6 +15,7 @@
 #include "meter/device_books.h"
 #include "meter/election.h"
 #include "meter/gauges.h"
+#include "meter/hunts.h"
 #include "meter/phase_quantities.h"
 #include "meter/rank_watch.h"
 #include "meter/sensor_clock.h"
@@ -58,10 +59,8 @@ class Meter {
   // not worth waking up for: between two edges they say the same.
   enum class Reads { never, each_second, at_edges, when_awake, every_tick };
   [[nodiscard]] Reads reads(std::size_t source) const;
-  // Whether all readings can be placed at the renewals of their registers; else a hunt for them is of use.
-  [[nodiscard]] bool knows_renewals() const {
-    return std::ranges::all_of(books_, [](const DeviceBooks& books) { return books.knows_renewals(); });
-  }
+  // How well it will be known at `time` when the registers are renewed that were taken up to now.
+  [[nodiscard]] Hunts::Need hunts_needed(Nanoseconds time) const;
   // What the packages had worked at the last reading, for the others of the host.
   [[nodiscard]] std::vector<WorkReading> work_readings() const;
 

@@ -10,6 +10,7 @@
 #include "meter/channel_meter.h"
 #include "meter/floor.h"
 #include "meter/floor_board.h"
+#include "meter/hunts.h"
 #include "meter/presence.h"
 #include "meter/tenancy.h"
 #include "meter/tick_phase.h"
@@ -89,7 +90,7 @@ TEST(TickPhase, FindsThePeriodAndThePhaseFromFourHunts) {
   std::int64_t shown = -1;
   for (const Nanoseconds from : {Nanoseconds{0}, 3 * kTick, 12 * kTick, 40 * kTick}) {
     for (int i = 0; i < 22; ++i) {
-      const Nanoseconds now = from + i * 5 * kMillisecond;
+      const Nanoseconds now = from + 5 * kMillisecond * i;
       const std::int64_t tick = (now - phase + 10 * period) / period;
       ticks.take(now, i > 0 && tick != shown);
       shown = tick;
@@ -115,6 +116,45 @@ TEST(TickPhase, DoesNotCarryOnForLongerThanItsPeriodIsKnown) {
   ticks.take(5 * kMillisecond, true);
   EXPECT_TRUE(ticks.renewed(200 * kMillisecond));
   EXPECT_FALSE(ticks.renewed(10 * kSecond));
+}
+
+TEST(ChannelMeter, WantsAHuntWhileItsRegisterMovesAndItsRenewalsAreNotKnown) {
+  ChannelMeter meter{{.kind = ChannelKind::power, .period = kTick, .window = kSecond}, kTick};
+  for (int i = 0; i < 5; ++i) meter.take(at(i * kTick), 200'000);
+  EXPECT_FALSE(meter.wants_hunt(kSecond)) << "nothing to be seen";
+  for (int i = 5; i < 8; ++i) meter.take(at(i * kTick), 200'000 + static_cast<std::uint64_t>(i));
+  EXPECT_TRUE(meter.wants_hunt(kSecond));
+  for (const Nanoseconds from : {kSecond, kSecond + kSecond / 2, 2 * kSecond}) {
+    for (int i = 0; i < 22; ++i) {
+      const Nanoseconds now = from + 5 * kMillisecond * i;
+      meter.take(at(now), 300'000 + static_cast<std::uint64_t>((now + 33 * kMillisecond) / kTick));
+    }
+  }
+  EXPECT_FALSE(meter.wants_hunt(3 * kSecond)) << "they are known";
+  meter.take(at(3 * kSecond), 400'000);
+  EXPECT_TRUE(meter.wants_hunt(600 * kSecond)) << "not for ever";
+}
+
+TEST(Hunts, AreMadeAtTheStartUntilRenewalsAreKnownAndWhenTheyWillNotBe) {
+  using Need = Hunts::Need;
+  Hunts hunts;
+  EXPECT_TRUE(hunts.is_due(0, Need::unknown));
+  EXPECT_FALSE(hunts.is_due(kTick, Need::unknown));
+  EXPECT_TRUE(hunts.is_due(kSecond / 2, Need::unknown));
+  EXPECT_TRUE(hunts.is_due(kSecond, Need::none)) << "one that was planned";
+  EXPECT_EQ(hunts.next(), 30 * kSecond);
+  EXPECT_FALSE(hunts.is_due(5 * kSecond, Need::none));
+  EXPECT_FALSE(hunts.is_due(5 * kSecond, Need::unknown)) << "there is nothing to be seen";
+  EXPECT_TRUE(hunts.is_due(5 * kSecond, Need::vague));
+  EXPECT_FALSE(hunts.is_due(5 * kSecond + kTick, Need::vague)) << "give it time";
+  EXPECT_EQ(hunts.next(), 5 * kSecond + kSecond / 2);
+  EXPECT_TRUE(hunts.is_due(6 * kSecond, Need::none));
+  EXPECT_TRUE(hunts.is_due(30 * kSecond, Need::none));
+  int many = 0;
+  for (Nanoseconds ran = 31 * kSecond; ran < 600 * kSecond; ran += kTick) many += hunts.is_due(ran, Need::vague);
+  EXPECT_LT(many, 60) << "of no use: no more than planned";
+  hunts.begin_anew();
+  EXPECT_TRUE(hunts.is_due(601 * kSecond, Need::none));
 }
 
 TEST(ChannelMeter, CalibrationScalesAndShifts) {

@@ -112,8 +112,11 @@ void Sampler::sample_tick(Clock& clock) {
 // What is read at each tick is read without being asked for.
 void Sampler::ask_beside(Edge edge) {
   side_->keep_pace(reads_beside_ ? kTick : 0);
-  if (reads_beside_ && look_ == SideReader::Look::once && edge == Edge::usual) return;
-  side_->request(std::exchange(look_, SideReader::Look::once));
+  if (!reads_beside_ || edge == Edge::last) side_->request();
+}
+
+void Sampler::hunt() {
+  if (side_) side_->request(SideReader::Look::hunt);
 }
 
 Sampler::Pace Sampler::pace() const {

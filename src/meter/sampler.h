@@ -54,8 +54,8 @@ class Sampler {
   // edge: a tick finds the processor's caches cold, and the less code it
   // touches the less it costs.
   void sample_tick(Clock& clock);
-  // The next reading beside the loop is a hunt for the renewals of registers.
-  void hunt() { look_ = SideReader::Look::hunt; }
+  // Has what is read beside the loop read so often that renewals of registers are seen.
+  void hunt();
   // How soon the loop is to look again: at the next tick; now and then, for the shape of what lies between two
   // edges and for what was read beside it; or at the next edge.
   enum class Pace { ticks, leisurely, edges };
@@ -77,8 +77,7 @@ class Sampler {
   std::vector<Source*> sources_;      // ours and those beside, in the order in which they came
   std::set<const Source*> beside_;    // those that are read there
   std::unique_ptr<SideReader> side_;  // none: nothing is slow here
-  SideReader::Look look_ = SideReader::Look::once;
-  bool reads_beside_ = false;  // the meter uses one of them, or one may still come
+  bool reads_beside_ = false;         // the meter uses one of them, or one may still come
   std::vector<SourceState> states_;
   struct Call {
     std::size_t source = 0;

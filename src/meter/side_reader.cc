@@ -67,9 +67,11 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     return next;
   }
 
-  void want(int readings) {
+  // One that is being read is read once more only for a hunt.
+  void want(int readings, Nanoseconds now) {
     for (const auto& slot : slots) {
-      if (!slot->reading_since || slot->wanted > 0) slot->wanted = std::max(slot->wanted, readings);
+      const bool is_free = readings > 1 ? !is_stuck(*slot, now) : !slot->reading_since || slot->wanted > 0;
+      if (is_free) slot->wanted = std::max(slot->wanted, readings);
     }
   }
 
@@ -88,7 +90,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
       }
       const Nanoseconds now = clock.now().steady;
       if (now >= next_due) {
-        want(1);
+        want(1, now);
         next_due = next_on_grid(now, period);
         if (next_slot()) return;
       }
@@ -177,8 +179,9 @@ std::size_t SideReader::opening() const {
 void SideReader::request(Look look) {
   const std::lock_guard lock{state_->mutex};
   if (state_->slots.empty()) return;
-  state_->want(look == Look::hunt ? kHuntReads : 1);
-  state_->have_reader(state_->clock.now().steady);
+  const Nanoseconds now = state_->clock.now().steady;
+  state_->want(look == Look::hunt ? kHuntReads : 1, now);
+  state_->have_reader(now);
   state_->work.notify_one();
 }
 

@@ -48,19 +48,6 @@ class SideReader {
   void request(Look look = Look::once);
   static constexpr int kHuntReads = 22;
   static constexpr Nanoseconds kHuntPause = 5 * kMillisecond;
-  // When to hunt next in a run that has lasted so long: every thirty seconds, and before
-  // that sooner, while the period is known to some percent only; while renewals were not
-  // seen, because registers showed the same twice, again after half a second.
-  static constexpr Nanoseconds next_hunt(Nanoseconds ran, bool knows_renewals) {
-    constexpr Nanoseconds kSteps[] = {3 * kSecond / 10, 12 * kSecond / 10, 4 * kSecond};
-    const Nanoseconds round = ran < 30 * kSecond ? 10 * kSecond : 30 * kSecond;
-    constexpr Nanoseconds kTrying = 3 * kSecond;  // of each round
-    if (!knows_renewals && ran % round < kTrying) return ran + kSecond / 2;
-    for (const Nanoseconds step : kSteps) {
-      if (ran < step) return step;
-    }
-    return ran - ran % round + round;
-  }
   struct Taken {
     const Source* source = nullptr;
     Stamp stamp;

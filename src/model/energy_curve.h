@@ -41,6 +41,14 @@ class EnergyCurve {
   [[nodiscard]] bool empty() const { return points_.empty(); }
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }
 
+  // Points strictly between the two get new totals, which must ascend from that at `from` to that at `to`.
+  template <class TotalBy>
+  void reshape(Nanoseconds from, Nanoseconds to, const TotalBy& total_by) {
+    for (Point& point : points_) {
+      if (point.time > from && point.time < to) point.total = total_by(point.time);
+    }
+  }
+
   // Drops what lies before the last point at or before `time`: the curve stays
   // exact from `time` on.
   void forget_before(Nanoseconds time);

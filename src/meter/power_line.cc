@@ -1,0 +1,135 @@
+#include "meter/power_line.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "base/median.h"
+
+namespace everywatt {
+namespace {
+
+constexpr std::size_t kFewest = 6;
+constexpr int kRounds = 8;
+// Tukey's biweight: from so many standard deviations on a point is a stranger; 95 % efficient among friends.
+constexpr double kStranger = 4.685;
+constexpr double kMadToDeviation = 1.4826;  // of a normal distribution
+// Seconds: readings of unknown time are within half a tick, evenly.
+constexpr double kLateDeviation = 0.029;
+
+// In units of what is not known of the point itself.
+double residual(const PowerPoint& point, const PowerLine& line) {
+  const double utilisation = point.utilisation + line.late * point.per_second_late;
+  return (point.watts - line.floor - line.slope * utilisation) / (line.slope * point.doubt);
+}
+
+// Theil and Sen: the median of the slopes of all pairs, which a third of wild observations cannot move far. Those whose
+// utilisation is known well, and pairs that lie far apart, weigh more: what is known badly is as often too high as too
+// low, which would make the line too steep or too flat.
+std::optional<PowerLine> median_line(std::span<const PowerPoint> points, double least_run) {
+  std::vector<Weighed> slopes;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    for (std::size_t k = i + 1; k < points.size(); ++k) {
+      const double run = points[k].utilisation - points[i].utilisation;
+      if (std::abs(run) <= least_run) continue;
+      const double doubt = std::hypot(points[i].doubt, points[k].doubt);
+      slopes.push_back({.value = (points[k].watts - points[i].watts) / run, .weight = run * run / (doubt * doubt)});
+    }
+  }
+  if (slopes.empty()) return std::nullopt;
+  const double slope = weighted_median(std::move(slopes));
+  std::vector<Weighed> floors;
+  for (const PowerPoint& point : points)
+    floors.push_back({.value = point.watts - slope * point.utilisation, .weight = 1 / (point.doubt * point.doubt)});
+  return PowerLine{.floor = weighted_median(std::move(floors)), .slope = slope};
+}
+
+// How far points lie from the line, by the one in the middle: never less than what is not known of each by itself.
+double scatter(std::span<const PowerPoint> points, const PowerLine& line) {
+  std::vector<double> residuals;
+  for (const PowerPoint& point : points) residuals.push_back(std::abs(residual(point, line)));
+  return std::max(1.0, kMadToDeviation * upper_median(std::move(residuals)));
+}
+
+// Symmetric, of the unknowns floor, slope and slope × lateness.
+struct Normal {
+  std::array<std::array<double, 3>, 3> matrix{};
+  std::array<double, 3> right{};
+
+  void add(const PowerPoint& point, double weight) {
+    const std::array<double, 3> row{1, point.utilisation, point.per_second_late};
+    for (std::size_t i = 0; i < 3; ++i) {
+      for (std::size_t k = 0; k < 3; ++k) matrix[i][k] += weight * row[i] * row[k];
+      right[i] += weight * row[i] * point.watts;
+    }
+  }
+  [[nodiscard]] double cofactor(std::size_t i, std::size_t k) const {
+    const std::size_t i1 = (i + 1) % 3, i2 = (i + 2) % 3, k1 = (k + 1) % 3, k2 = (k + 2) % 3;
+    return matrix[i1][k1] * matrix[i2][k2] - matrix[i1][k2] * matrix[i2][k1];
+  }
+  // The line, and the variance of its floor for points of which each weighs what one of variance 1 does.
+  [[nodiscard]] std::optional<PowerLine> solve() const {
+    const double determinant =
+        matrix[0][0] * cofactor(0, 0) + matrix[0][1] * cofactor(0, 1) + matrix[0][2] * cofactor(0, 2);
+    if (!(determinant > 0)) return std::nullopt;
+    std::array<double, 3> found{};
+    for (std::size_t i = 0; i < 3; ++i) {
+      for (std::size_t k = 0; k < 3; ++k) found[i] += cofactor(k, i) * right[k] / determinant;
+    }
+    if (!(found[1] > 0)) return std::nullopt;
+    return PowerLine{.floor = found[0],
+                     .slope = found[1],
+                     .floor_error = std::sqrt(std::max(0.0, cofactor(0, 0) / determinant)),
+                     .late = found[2] / found[1]};
+  }
+};
+
+// Least squares among those that are no strangers to the line so far.
+std::optional<PowerLine> refined(std::span<const PowerPoint> points, const PowerLine& line) {
+  const double deviation = scatter(points, line);
+  Normal normal;
+  for (const PowerPoint& point : points) {
+    const double far = residual(point, line) / (kStranger * deviation);
+    if (std::abs(far) >= 1) continue;
+    const double watts = deviation * line.slope * point.doubt;
+    normal.add(point, (1 - far * far) * (1 - far * far) / (watts * watts));
+  }
+  const double late = line.slope * kLateDeviation;
+  normal.matrix[2][2] += 1 / (late * late);
+  return normal.solve();
+}
+
+// By how many watts errors of the utilisation may have raised the floor, were they all of the scatter: they make a line
+// flatter.
+double flattening(std::span<const PowerPoint> points, const PowerLine& line) {
+  double weights = 0, mean = 0, square = 0, error = 0;
+  for (const PowerPoint& point : points) {
+    const double off = std::min(std::abs(residual(point, line)), kStranger) * point.doubt;
+    const double weight = 1 / (point.doubt * point.doubt);
+    weights += weight;
+    mean += weight * point.utilisation;
+    square += weight * point.utilisation * point.utilisation;
+    error += weight * off * off;
+  }
+  mean /= weights;
+  const double variance = square / weights - mean * mean;
+  return variance > 0 ? line.slope * mean * error / weights / variance : line.slope;
+}
+
+}  // namespace
+
+std::optional<PowerLine> fit_power_line(std::span<const PowerPoint> points, double least_run) {
+  if (points.size() < kFewest) return std::nullopt;
+  auto line = median_line(points, least_run);
+  for (int round = 0; line && line->slope > 0 && round < kRounds; ++round) {
+    const auto next = refined(points, *line);
+    if (!next) break;
+    line = next;
+  }
+  if (!line || !(line->slope > 0)) return std::nullopt;
+  line->floor_error = std::hypot(line->floor_error, flattening(points, *line));
+  return line;
+}
+
+}  // namespace everywatt

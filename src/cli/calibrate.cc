@@ -22,6 +22,7 @@ namespace everywatt {
 namespace {
 
 constexpr Nanoseconds kTick = 100 * kMillisecond;
+constexpr std::size_t kDeviceColumn = 22;  // characters at least
 
 void sleep_until(Nanoseconds steady) {
   const timespec when{.tv_sec = steady / kSecond, .tv_nsec = steady % kSecond};
@@ -37,9 +38,9 @@ Result<double> seconds_of(const std::optional<std::string>& text, double otherwi
   return *seconds;
 }
 
-// A quiet machine watched for a while, with no job.
+// A quiet machine watched for a while, with no job. What takes its time to start is waited for.
 std::map<std::string, Floor> watch(Context& context, double seconds) {
-  Sampler sampler{all_sources(), context.roots};
+  Sampler sampler{all_sources(), context.roots, Sampler::Slow::here};
   const auto inventories = sampler.inventories();
   Meter meter{inventories, {.run = "calibrate", .tick = kTick}};
   sampler.sample_edge(context.clock, meter);
@@ -74,9 +75,11 @@ Result<int> calibrate_floors(Context& context, Args args) {
   TRY(const auto store, open_ledger(context, Create::yes));
   const auto floors = watch(context, seconds);
   const std::string host = ledger_host(environment_of(context.roots)["host"], context.roots);
+  std::size_t column = kDeviceColumn;
+  for (const auto& [device, floor] : floors) column = std::max(column, device.size() + 2);
   for (const auto& [device, floor] : floors) {
-    context.out << pad_right(device, 22) << show_watts(floor.power / watt) << "  (" << to_string(floor.method) << ", "
-                << floor.windows << (floor.windows == 1 ? " observation)\n" : " observations)\n");
+    context.out << pad_right(device, column) << show_watts(floor.power / watt) << "  (" << to_string(floor.method)
+                << ", " << floor.windows << (floor.windows == 1 ? " observation)\n" : " observations)\n");
     CHECK(store->put_floor({.host = host,
                             .device = device,
                             .watts = floor.power / watt,
@@ -145,13 +148,20 @@ Result<int> calibrate_periods(Context& context, Args args) {
   if (!parsed) return 0;
   TRY(const double seconds, seconds_of(seconds_text, 2));
   std::size_t told = 0;
-  for (const auto& source : every_source(context.roots)) {
+  const auto sources = every_source(context.roots);
+  std::size_t column = kDeviceColumn;
+  for (const auto& source : sources) {
+    for (const Channel& channel : source->inventory().channels) {
+      if (is_sensor(channel)) column = std::max(column, channel.device.size() + 2);
+    }
+  }
+  for (const auto& source : sources) {
     const auto& channels = source->inventory().channels;
     if (std::ranges::none_of(channels, is_sensor)) continue;
     std::map<std::uint32_t, Changes> changes;
     poll(context, *source, seconds, changes);
     for (auto& [channel, counter] : changes) {
-      context.out << pad_right(channels[channel].device, 22) << pad_right(channels[channel].sensor, 18);
+      context.out << pad_right(channels[channel].device, column) << pad_right(channels[channel].sensor, 18);
       if (counter.gaps.empty()) {
         context.out << "nothing new in " << show_duration(static_cast<Nanoseconds>(seconds * 1e9)) << '\n';
       } else {

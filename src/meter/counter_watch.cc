@@ -79,6 +79,7 @@ void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
   past_.clear();
   flag("counter-implausible");
   booked_at_ = elected().curve().at(until_);
+  for (SeriesPoint& edge : booked_edges_) edge.value = elected().curve().at(edge.time);
   emitted_more_ = std::max<MicroJoules>(0, emitted_total_ - elected().curve().at(emitted_));
 }
 

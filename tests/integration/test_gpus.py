@@ -196,6 +196,16 @@ def test_doctor_says_what_each_watt_means(everywatt):
     assert any("energy counter" in row["what"] for row in machine["excluded"])
 
 
+def test_calibrate_learns_what_an_idle_gpu_draws(everywatt, tmp_path):
+    scenario = tmp_path / "idle.toml"
+    scenario.write_text('[[gpu]]\nname = "NVIDIA H100 80GB HBM3"\nwatts = 71\nidle_watts = 71\nutilisation = 0\n')
+    done = subprocess.run([str(LAB), str(scenario), "--", str(BINARY), "calibrate", "floors", "--seconds", "4"],
+                          env=everywatt.environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    line, = [line for line in done.stdout.splitlines() if line.startswith("gpu:")]
+    assert 70 <= float(line.split()[1]) <= 72, line
+
+
 def test_calibrate_tells_how_often_a_gpus_sensors_are_renewed(everywatt):
     done = subprocess.run([str(LAB), str(KNOWN["h100"]), "--", str(BINARY), "calibrate", "periods", "--seconds", "1.5"],
                           env=everywatt.environment(), capture_output=True, text=True, timeout=60, check=True)

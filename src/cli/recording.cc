@@ -174,12 +174,19 @@ void Recording::take_arrivals() {
   note_sources();
 }
 
-// Asked of each process that uses a GPU; one that was ours stays so when it has ended.
+// Asked of each process that uses a GPU, at each reading: whose ancestors they are is looked up once a window. One that
+// was ours stays so when it has ended.
 Owner Recording::owner_of(const Job& job, std::int64_t pid) {
   if (our_pids_.contains(pid)) return Owner::run;
+  const auto [known, is_new] = not_ours_.try_emplace(pid, Owner::unknown);
+  if (!is_new) return known->second;
   const auto ours = job.owns(static_cast<pid_t>(pid));
-  if (ours == true) our_pids_.insert(pid);
-  return !ours ? Owner::unknown : *ours ? Owner::run : Owner::others;
+  if (ours == true) {
+    not_ours_.erase(known);
+    our_pids_.insert(pid);
+    return Owner::run;
+  }
+  return known->second = ours ? Owner::others : Owner::unknown;
 }
 
 void Recording::open_store_for_run() {
@@ -319,6 +326,7 @@ void Recording::tally(Job& job) {
 }
 
 void Recording::close_window(Job& job, Instant until) {
+  not_ours_.clear();
   const WindowContext context = window(job, until);
   keep(meter_->close_window(context));
   if (windows_++ % kWindowsPerUsage == 0) {

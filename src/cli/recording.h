@@ -1,6 +1,7 @@
 // One run from its first reading to its bill: sensors, meter, presence and
 // store around a job. `run` and `attach` differ only in where the job comes from.
 #pragma once
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -84,7 +85,8 @@ class Recording {
   std::optional<JobVoice> voice_;
   std::optional<Presence> presence_;
   std::vector<Tenant> tenants_;
-  std::set<std::int64_t> our_pids_;  // that used a GPU
+  std::set<std::int64_t> our_pids_;         // that used a GPU
+  std::map<std::int64_t, Owner> not_ours_;  // likewise, within this window
   FloorBoard floors_;
   LaterFacts later_facts_;
   std::optional<BudgetKeeper> budget_;

@@ -111,11 +111,14 @@ void GpuFloor::learn_mean(double watts, Nanoseconds from, Nanoseconds to, Time k
   const auto length = static_cast<double>(to - from);
   const double by_time = std::max(std::abs(worked(slack) - worked(0)), std::abs(worked(-slack) - worked(0)));
   const double by_place = std::hypot(told_.until(from).doubt, told_.until(to).doubt);
-  const double per_guess = is_guessed && window_ > kLongMean ? (worked(kGuess) - worked(-kGuess)) / length / 2 : 0;
+  // How much a guess that is off moves it, and how unevenly.
+  const bool is_shifted = is_guessed && window_ > kLongMean;
+  const double later = is_shifted ? worked(kGuess) - worked(0) : 0;
+  const double sooner = is_shifted ? worked(-kGuess) - worked(0) : 0;
   learner.note_pair({.watts = watts,
                      .utilisation = std::clamp(worked(0) / length, 0.0, 1.0),
-                     .doubt = std::hypot(kResolution, by_time / length, by_place / length),
-                     .per_second_late = per_guess * static_cast<double>(kSecond) / static_cast<double>(kGuess)},
+                     .doubt = std::hypot(kResolution, std::hypot(by_time, by_place, later + sooner) / length),
+                     .per_second_late = (later - sooner) / 2 / length * kSecond / kGuess},
                     state_in(from, to));
 }
 

@@ -12,7 +12,12 @@ namespace {
 
 constexpr std::size_t kFewest = 6;
 constexpr int kRounds = 8;
-// Tukey's biweight: from so many standard deviations on a point is a stranger; 95 % efficient among friends.
+// Points whose pairs make the first line: all pairs of all points would be many, and the squares take all.
+constexpr std::size_t kEnoughForMedian = 32;
+// Huber's weights: up to so many standard deviations a point counts in full, beyond by its distance; and Tukey's
+// biweight: from so many on it is a stranger. Both lose 5 % where all are friends.
+constexpr int kGentleRounds = 4;
+constexpr double kFar = 1.345;
 constexpr double kStranger = 4.685;
 constexpr double kMadToDeviation = 1.4826;  // of a normal distribution
 // Seconds: readings of unknown time are within half a tick, evenly.
@@ -22,6 +27,17 @@ constexpr double kLateDeviation = 0.029;
 double residual(const PowerPoint& point, const PowerLine& line) {
   const double utilisation = point.utilisation + line.late * point.per_second_late;
   return (point.watts - line.floor - line.slope * utilisation) / (line.slope * point.doubt);
+}
+
+// From all over the utilisation, as many as kEnoughForMedian.
+std::vector<PowerPoint> some_of(std::span<const PowerPoint> points) {
+  std::vector<PowerPoint> sorted{points.begin(), points.end()};
+  std::ranges::sort(sorted, {}, &PowerPoint::utilisation);
+  if (sorted.size() <= kEnoughForMedian) return sorted;
+  std::vector<PowerPoint> some;
+  for (std::size_t i = 0; i < kEnoughForMedian; ++i)
+    some.push_back(sorted[i * (sorted.size() - 1) / (kEnoughForMedian - 1)]);
+  return some;
 }
 
 // Theil and Sen: the median of the slopes of all pairs, which a third of wild observations cannot move far. Those whose
@@ -85,15 +101,17 @@ struct Normal {
   }
 };
 
-// Least squares among those that are no strangers to the line so far.
-std::optional<PowerLine> refined(std::span<const PowerPoint> points, const PowerLine& line) {
+// Least squares in which a point weighs the less the farther it is from the line so far: at first none is left out, so
+// that it does not matter much where the line began; then strangers are.
+std::optional<PowerLine> refined(std::span<const PowerPoint> points, const PowerLine& line, int round) {
   const double deviation = scatter(points, line);
   Normal normal;
   for (const PowerPoint& point : points) {
-    const double far = residual(point, line) / (kStranger * deviation);
-    if (std::abs(far) >= 1) continue;
+    const double far = std::abs(residual(point, line)) / deviation;
+    const double part = std::min(far / kStranger, 1.0);
+    const double weight = round < kGentleRounds ? std::min(1.0, kFar / far) : (1 - part * part) * (1 - part * part);
     const double watts = deviation * line.slope * point.doubt;
-    normal.add(point, (1 - far * far) * (1 - far * far) / (watts * watts));
+    normal.add(point, weight / (watts * watts));
   }
   const double late = line.slope * kLateDeviation;
   normal.matrix[2][2] += 1 / (late * late);
@@ -121,9 +139,9 @@ double flattening(std::span<const PowerPoint> points, const PowerLine& line) {
 
 std::optional<PowerLine> fit_power_line(std::span<const PowerPoint> points, double least_run) {
   if (points.size() < kFewest) return std::nullopt;
-  auto line = median_line(points, least_run);
+  auto line = median_line(some_of(points), least_run);
   for (int round = 0; line && line->slope > 0 && round < kRounds; ++round) {
-    const auto next = refined(points, *line);
+    const auto next = refined(points, *line, round);
     if (!next) break;
     line = next;
   }

@@ -15,26 +15,28 @@ class Hunts {
   enum class Need { none, unknown, vague };  // vague: and there is something to be seen
   [[nodiscard]] bool is_due(Nanoseconds ran, Need need) {
     if (need == Need::none) pause_ = kPause;
-    if (ran < next_ && (need != Need::vague || ran < last_ + pause_)) return false;
-    last_ = ran;
-    next_ = ran - ran % kEvery + kEvery;
-    if (need == Need::vague) {
-      next_ = std::min(next_, ran + pause_);
-      pause_ = std::min(2 * pause_, kEvery);
-    } else if (need == Need::unknown && ran < kTrying) {
-      next_ = ran + kPause;
+    const bool is_wanted = need == Need::vague && ran >= last_ + pause_;
+    if (ran < planned_ && !is_wanted) {
+      if (ran >= next_) next_ = planned_;
+      return false;
     }
+    last_ = ran;
+    planned_ = need == Need::none || ran >= kStart ? ran - ran % kEvery + kEvery : ran + kStartPause;
+    if (is_wanted) pause_ = std::min(2 * pause_, kEvery);
+    next_ = need == Need::vague ? std::min(planned_, ran + pause_) : planned_;
     return true;
   }
   // The loop is to wake then at the latest.
   [[nodiscard]] Nanoseconds next() const { return next_; }
-  void begin_anew() { next_ = 0; }
+  void begin_anew() { next_ = planned_ = 0; }
 
  private:
-  static constexpr Nanoseconds kPause = kSecond / 2;
-  static constexpr Nanoseconds kTrying = 3 * kSecond;
+  static constexpr Nanoseconds kPause = kSecond;  // until what was seen is taken
+  static constexpr Nanoseconds kStart = 2 * kSecond;
+  static constexpr Nanoseconds kStartPause = kSecond / 2;
   static constexpr Nanoseconds kEvery = 30 * kSecond;
   Nanoseconds last_ = 0;
+  Nanoseconds planned_ = 0;
   Nanoseconds next_ = 0;
   Nanoseconds pause_ = kPause;
 };

@@ -24,6 +24,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     int wanted = 0;  // readings
     std::optional<Nanoseconds> reading_since = {};
     std::vector<Taken> taken = {};
+    std::size_t last_count = 0;  // of readings
   };
 
   std::mutex mutex;
@@ -118,12 +119,14 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     const bool is_one_of_many = --slot.wanted > 0;
     slot.reading_since = clock.now().steady;
     Taken taken{.source = slot.source.get(), .stamp = {}, .readings = {}, .outcome = {}};
+    taken.readings.reserve(slot.last_count);
     lock.unlock();
     taken.stamp.before = clock.now().steady;
     taken.outcome = is_one_of_many ? slot.source->sample_quickly(taken.readings) : slot.source->sample(taken.readings);
     taken.stamp.after = clock.now().steady;
     const Nanoseconds took = taken.stamp.after - taken.stamp.before;
     lock.lock();
+    slot.last_count = taken.readings.size();
     slot.reading_since.reset();
     if (slot.taken.size() >= kMostWaiting) slot.taken.erase(slot.taken.begin());
     slot.taken.push_back(std::move(taken));

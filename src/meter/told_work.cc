@@ -5,8 +5,8 @@
 namespace everywatt {
 namespace {
 
-constexpr double kQuiet = 0.02;  // utilisation up to which nobody worked, and from full work
-constexpr Nanoseconds kMostKept = 8 * kSecond;
+constexpr double kQuiet = 0.02;                 // utilisation up to which nobody worked; as near to 1 it is all work
+constexpr Nanoseconds kMostKept = 8 * kSecond;  // while what it is set against does not come
 
 double share_of(const Activity::Piece& piece) {
   return static_cast<double>(piece.worked) / static_cast<double>(piece.end - piece.begin);

@@ -20,7 +20,7 @@ struct PowerLine {
   double floor = 0;        // watts at no work
   double slope = 0;        // watts from there to full work
   double floor_error = 0;  // watts, standard uncertainty of the floor by how the points scatter
-  double late = 0;         // seconds, of readings whose time is not known
+  double late = 0;         // seconds by which readings of unknown time are later than they are taken for
 };
 
 // None: too few points, or the power does not rise with the utilisation. `least_run`: utilisations nearer to each other

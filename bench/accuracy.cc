@@ -336,8 +336,8 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   Hunts hunts;
   int hunting = 0;  // readings to come, as the reader beside the loop takes them
   for (;;) {
-    if (hunts.is_due(clock.now().steady - start.steady, meter.hunts_needed(clock.now().steady + kSecond)))
-      hunting = SideReader::kHuntReads;
+    const Hunts::Need need = meter.hunts_needed(clock.now().steady + kSecond);
+    if (hunts.is_due(clock.now().steady - start.steady, need, meter.price_of_hunts())) hunting = SideReader::kHuntReads;
     const Nanoseconds tick = next_on_grid(clock.now().steady, kTick);
     const Nanoseconds next = hunting-- > 0 ? std::min(tick, clock.now().steady + SideReader::kHuntPause) : tick;
     if (next >= end) break;

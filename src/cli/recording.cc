@@ -275,7 +275,8 @@ JobEnd Recording::follow(Job& job) {
     } else {
       sampler_.sample_tick(context_.clock);
     }
-    if (hunts_.is_due(now.steady - run_.started.steady, meter_->hunts_needed(now.steady + kWindow))) sampler_.hunt();
+    const Hunts::Need need = meter_->hunts_needed(now.steady + kWindow);
+    if (hunts_.is_due(now.steady - run_.started.steady, need, meter_->price_of_hunts())) sampler_.hunt();
     hear(now.steady);
     if (job_time_is_cheap_ && is_fine) meter_->note_cpu_time(now.steady, job.cpu_time());
     if (now.steady < next_window) continue;

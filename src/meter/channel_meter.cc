@@ -19,7 +19,8 @@ constexpr double kMostWatts = 5000;
 constexpr Nanoseconds kRenewalDoubt = kMillisecond;
 constexpr int kMostPassedOver = 3;
 
-// Of what a lagging sensor has not shown at the end: a load may have begun or ended there.
+// Of what a lagging sensor has not shown at the end, or was not read yet at the start: a load may have begun or ended
+// there.
 constexpr double kTailError = 0.3;
 
 double micro_per_raw(const Scale& scale) {
@@ -38,7 +39,10 @@ double seconds_between(Nanoseconds from, Nanoseconds to) {
 }  // namespace
 
 ChannelMeter::ChannelMeter(Channel channel, Nanoseconds tick)
-    : channel_{std::move(channel)}, tick_{tick}, counter_{channel_.range, fastest(channel_)}, phase_{channel_.period} {}
+    : channel_{std::move(channel)},
+      tick_{std::max(tick, channel_.spacing)},
+      counter_{channel_.range, fastest(channel_)},
+      phase_{channel_.period} {}
 
 void ChannelMeter::watch_aliasing() {
   if (sees_part() && !part_time_) part_time_.emplace(Aliasing{std::max(channel_.period, tick_), channel_.most / watt});
@@ -62,47 +66,48 @@ Nanoseconds ChannelMeter::lag() const {
 }
 
 // The renewals that a reading can show: two for one in the very moment of a renewal.
-ChannelMeter::Renewals ChannelMeter::renewals_at(Nanoseconds read, Nanoseconds newest) const {
-  const Nanoseconds doubt = std::min(phase_.half_width(read) + kRenewalDoubt, phase_.period() / 4);
+ChannelMeter::Renewals ChannelMeter::renewals_at(Stamp stamp, Nanoseconds newest) const {
+  const Nanoseconds read = stamp.middle();
+  const Nanoseconds doubt = std::min(phase_.half_width(read) + stamp.half_width() + kRenewalDoubt, phase_.period() / 4);
   return {phase_.renewed(read - doubt).value_or(newest), phase_.renewed(read + doubt).value_or(newest)};
 }
 
 // Which of them: what was shown before can tell. None: nothing does.
-std::optional<Nanoseconds> ChannelMeter::renewal_shown(Nanoseconds read, Nanoseconds newest, bool is_change) const {
-  const auto [early, late] = renewals_at(read, newest);
+std::optional<Nanoseconds> ChannelMeter::renewal_shown(Stamp stamp, Nanoseconds newest, bool is_change) const {
+  const auto [early, late] = renewals_at(stamp, newest);
   if (channel_.kind != ChannelKind::energy || late - early < phase_.period() / 2) return newest;
   if (!is_change) return early;
   if (std::abs(last_time_ - early) < phase_.period() / 2) return late;
   return std::nullopt;
 }
 
-// No reading came after it that would tell: the likelier is the one that makes for the steadier power.
-void ChannelMeter::take_waiting() {
-  if (!waiting_) return;
-  const auto [stamp, raw] = *std::exchange(waiting_, std::nullopt);
-  const auto [early, late] = renewals_at(stamp.middle(), last_time_);
+// Nothing tells: the likelier is the one that makes for the steadier power.
+Nanoseconds ChannelMeter::likelier_renewal(Stamp stamp, Nanoseconds newest, std::uint64_t raw) const {
+  const auto [early, late] = renewals_at(stamp, newest);
   const double joules = static_cast<double>(raw - last_raw_) * micro_per_raw(channel_.scale) / 1e6;
   const auto change = [&](Nanoseconds time) {
     return time > last_time_ ? std::abs(joules / seconds_between(last_time_, time) - last_watts_) : INFINITY;
   };
-  take_placed(stamp, change(early) < change(late) ? early : late, raw);
+  return change(early) < change(late) ? early : late;
 }
 
 // The time that a reading stands for: of the renewal that it shows, in the middle
 // of what that averages. None: that cannot be told, and the next will tell.
-std::optional<Nanoseconds> ChannelMeter::place(Nanoseconds read, std::uint64_t raw) {
+std::optional<Nanoseconds> ChannelMeter::place(Stamp stamp, std::uint64_t raw) {
+  const Nanoseconds read = stamp.middle();
   if (!is_slow()) return read - lag();
   const bool is_change = readings_ > 0 && raw != last_raw_;
   last_read_ = read;
   if (is_change) last_changed_ = read;
-  phase_.take(read, readings_ > 0 && raw != (waiting_ ? waiting_->raw : last_raw_));
+  phase_.take(stamp.before, stamp.after, readings_ > 0 && raw != (waiting_ ? waiting_->raw : last_raw_));
   const auto newest = phase_.renewed(read);
   is_last_placed_ = newest.has_value();
   if (!newest) return read - lag();
-  const auto shown = renewal_shown(read, *newest, is_change);
-  if (!shown && curve_.points().size() > 1 && ++passed_over_ <= kMostPassedOver) return std::nullopt;
+  const auto shown = renewal_shown(stamp, *newest, is_change);
+  const bool comes_soon = channel_.spacing == 0;  // the next reading, which may tell
+  if (!shown && comes_soon && curve_.points().size() > 1 && ++passed_over_ <= kMostPassedOver) return std::nullopt;
   passed_over_ = 0;
-  const Nanoseconds renewed = shown.value_or(*newest);
+  const Nanoseconds renewed = shown ? *shown : likelier_renewal(stamp, *newest, raw);
   const Nanoseconds middle = channel_.kind == ChannelKind::power ? channel_.window / 2 : 0;
   // The first reading was of the renewal before the first that was seen.
   if (is_change && curve_.points().size() == 1 && total_ == 0) {
@@ -115,14 +120,31 @@ std::optional<Nanoseconds> ChannelMeter::place(Nanoseconds read, std::uint64_t r
   return is_change ? std::max(placed, std::min(last_time_ + phase_.period() / 2, read - middle)) : placed;
 }
 
+void ChannelMeter::reach_back(Nanoseconds begin) {
+  if (curve_.points().size() < 2 || !first_watts_) return;
+  const double unseen = *first_watts_ * seconds_between(begin, curve_.points().front().time) * 1e6;
+  variance_ += std::pow(unseen * kTailError, 2);
+  curve_.reach_back(begin, std::llround(unseen));
+}
+
+// Of what was shown last, over a period at least: a renewal that is placed badly makes a short step steep.
+double ChannelMeter::tail_watts() const {
+  const Nanoseconds from = std::max(first_time_, last_time_ - channel_.period);
+  const auto& points = curve_.points();
+  if (channel_.kind == ChannelKind::power || points.size() < 2 || from >= last_time_) return last_watts_;
+  if (points[points.size() - 2].time <= from) return last_watts_;
+  return static_cast<double>(curve_.between(from, last_time_)) / 1e6 / seconds_between(from, last_time_);
+}
+
 void ChannelMeter::finish(Nanoseconds until) {
-  if (waiting_)
-    take_placed(waiting_->stamp, phase_.renewed(waiting_->stamp.middle()).value_or(last_time_), waiting_->raw);
+  if (const auto waiting = std::exchange(waiting_, std::nullopt))
+    take_placed(waiting->stamp, likelier_renewal(waiting->stamp, last_time_, waiting->raw), waiting->raw);
   if (part_time_) part_time_->verdict = part_time_->aliasing.judge();
   if (readings_ < 2 || lag() == 0 || last_time_ >= until || until - last_time_ > 3 * lag()) return;
   const Nanoseconds shown = last_time_ + (channel_.kind == ChannelKind::power ? channel_.window / 2 : 0);
-  const double unseen = last_watts_ * std::max(seconds_between(shown, until), 0.0) * 1e6;
-  const double more = tiles_.empty() ? last_watts_ * seconds_between(last_time_, until) * 1e6
+  const double watts = tail_watts();
+  const double unseen = watts * std::max(seconds_between(shown, until), 0.0) * 1e6;
+  const double more = tiles_.empty() ? watts * seconds_between(last_time_, until) * 1e6
                                      : std::max(0.0, tiles_.back().microjoules + unseen - static_cast<double>(total_));
   // What was drawn since the last renewal is likely, not seen; what its mean held before it is.
   variance_ += std::pow((tiles_.empty() ? more : unseen) * kTailError, 2);
@@ -130,7 +152,7 @@ void ChannelMeter::finish(Nanoseconds until) {
 }
 
 void ChannelMeter::take(Stamp stamp, std::uint64_t raw) {
-  const auto placed = place(stamp.middle(), raw);
+  const auto placed = place(stamp, raw);
   if (!placed) {
     waiting_ = {stamp, raw};
     return;

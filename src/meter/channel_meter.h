@@ -33,10 +33,12 @@ struct Silence {
 
 class ChannelMeter {
  public:
-  // `tick`: how often the loop means to read the channel.
+  // `tick`: how often the loop means to read its channels.
   ChannelMeter(Channel channel, Nanoseconds tick);
 
   void take(Stamp stamp, std::uint64_t raw);
+  // The run began then, before the first that was read: what was drawn in between is taken to be as the first that was.
+  void reach_back(Nanoseconds begin);
   // The run ends here: what a lagging sensor has not shown yet is taken to be as the last that it has.
   void finish(Nanoseconds until);
 
@@ -95,14 +97,15 @@ class ChannelMeter {
   // Registers that are renewed faster are read as now.
   [[nodiscard]] bool is_slow() const { return channel_.period > 10 * kMillisecond; }
   [[nodiscard]] Nanoseconds lag() const;
-  std::optional<Nanoseconds> place(Nanoseconds read, std::uint64_t raw);
+  [[nodiscard]] double tail_watts() const;
+  std::optional<Nanoseconds> place(Stamp stamp, std::uint64_t raw);
   struct Renewals {
     Nanoseconds early = 0;
     Nanoseconds late = 0;
   };
-  [[nodiscard]] Renewals renewals_at(Nanoseconds read, Nanoseconds newest) const;
-  [[nodiscard]] std::optional<Nanoseconds> renewal_shown(Nanoseconds read, Nanoseconds newest, bool is_change) const;
-  void take_waiting();
+  [[nodiscard]] Renewals renewals_at(Stamp stamp, Nanoseconds newest) const;
+  [[nodiscard]] std::optional<Nanoseconds> renewal_shown(Stamp stamp, Nanoseconds newest, bool is_change) const;
+  [[nodiscard]] Nanoseconds likelier_renewal(Stamp stamp, Nanoseconds newest, std::uint64_t raw) const;
   void take_placed(Stamp stamp, Nanoseconds placed, std::uint64_t raw);
   [[nodiscard]] double missed_watts(double watts) const;
   void lay_tile(Nanoseconds end, double watts);

@@ -23,7 +23,8 @@ constexpr double kGpuSpread = 0.01;     // its work is told exactly
 constexpr std::size_t kMostPast = 120;  // windows that can be booked anew
 // A sensor silent for this long at the end of a run was lost.
 constexpr Nanoseconds kUnseenEdge = kSecond;
-// A first reading this late is worth a line on the bill; coverage and uncertainty tell of any.
+// What precedes the first reading by less is taken to be like it; by more it is not known, and worth a line on the
+// bill.
 constexpr Nanoseconds kUnseenStart = 300 * kMillisecond;
 
 void add_flag(std::vector<std::string>& flags, std::string flag) {
@@ -114,7 +115,10 @@ void DeviceBooks::take(std::size_t source, Stamp stamp, const Reading& reading) 
     if (!meter.sensor || meter.candidate.source != source || meter.candidate.place != reading.channel) continue;
     if (reading.stamped) stamp = {*reading.stamped, *reading.stamped};
     meter.sensor->take(stamp, reading.raw);
-    if (gpu_floor_ && &meter == &elected() && meter.candidate.channel.kind == ChannelKind::power)
+    const bool shows_floor = is_dear_to_read()
+                                 ? &meter == power_beside_counter()
+                                 : &meter == &elected() && meter.candidate.channel.kind == ChannelKind::power;
+    if (gpu_floor_ && shows_floor)
       gpu_floor_->take_power(meter.sensor->last_time(), meter.sensor->last_watts(),
                              meter.sensor->is_last_placed() ? GpuFloor::Time::placed : GpuFloor::Time::guessed);
     return;
@@ -174,8 +178,9 @@ bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
   }
   if (!booking_) {
     booking_ = true;
-    booked_at_ = elected().curve().at(start_);
     note_unseen_start();
+    booked_at_ = elected().curve().at(start_);
+    emitted_more_ = std::max<MicroJoules>(0, -booked_at_);
   }
   return true;
 }
@@ -244,14 +249,14 @@ bool DeviceBooks::book_up_to(Nanoseconds reached, const Surroundings& around, Ru
   return any;
 }
 
-// A sensor that came up late did not see what was drawn before.
+// A sensor that came up much later did not see what was drawn before.
 void DeviceBooks::note_unseen_start() {
   const auto& points = elected().curve().points();
   if (!elected().sensor || points.empty() || points.front().time <= start_) return;
   const Nanoseconds late = points.front().time - start_;
+  if (late < kUnseenStart) return elected().sensor->reach_back(start_);
   unseen_ += late;
-  if (late >= kUnseenStart)
-    silences_.push_back({start_, points.front().time, "the sensor was not up yet: what was drawn before is not known"});
+  silences_.push_back({start_, points.front().time, "the sensor was not up yet: what was drawn before is not known"});
 }
 
 // What no reading reached after the last one.

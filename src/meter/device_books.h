@@ -104,6 +104,7 @@ class DeviceBooks {
   [[nodiscard]] bool knows_renewals() const {
     return meters_.empty() || !elected().sensor || elected().sensor->knows_renewals();
   }
+  [[nodiscard]] bool is_dear_to_read() const { return !meters_.empty() && elected().candidate.channel.spacing > 0; }
   [[nodiscard]] bool wants_hunt(Nanoseconds time) const {
     return !meters_.empty() && elected().sensor && elected().sensor->wants_hunt(time);
   }
@@ -152,6 +153,8 @@ class DeviceBooks {
   void depose_counter(std::size_t check, RunDelta& into);
   void correct(const Past& past, const Accounts& anew, RunDelta& into);
   void watch_floor();
+  // None: the counter itself is read at each tick.
+  [[nodiscard]] const Meter* power_beside_counter() const;
   void take_work(const Work& work, Nanoseconds until, Close close);
   [[nodiscard]] Nanoseconds seen_from() const;
   [[nodiscard]] Nanoseconds reach() const;

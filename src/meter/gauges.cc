@@ -26,7 +26,7 @@ std::optional<Gauge::Step> Gauge::take(Nanoseconds time, std::uint64_t raw, Nano
   std::optional<Step> step;
   if (channel_.kind == QuantityKind::tally) {
     if (const auto counted = count(time, raw)) step = {before, time, in_units(*counted)};
-  } else if (channel_.kind == QuantityKind::share) {
+  } else if (channel_.kind == QuantityKind::share || channel_.kind == QuantityKind::rate) {
     const double seconds = static_cast<double>(time - before) / 1e9;
     if (weigh(time - before, static_cast<double>(raw)))
       step = {before, time, in_units(static_cast<double>(raw)) * seconds};
@@ -70,14 +70,16 @@ QuantityRecord Gauge::record() const {
   record.observed = observed_;
   record.reason = channel_.missing;
   if (record.reason) return record;
-  const bool is_sum = channel_.kind == QuantityKind::tally || channel_.kind == QuantityKind::state;
-  if (!last_ || (is_sum && observed_ == 0)) {
+  const bool is_mean = channel_.kind == QuantityKind::gauge || channel_.kind == QuantityKind::share;
+  if (!last_ || (!is_mean && observed_ == 0)) {
     record.reason = last_ ? "read once only" : "never read";
   } else if (channel_.kind == QuantityKind::tally) {
     record.total = in_units(sum_);
   } else if (channel_.kind == QuantityKind::state) {
     record.total = in_units(sum_ / 1e9);
     record.is_sampled = true;
+  } else if (channel_.kind == QuantityKind::rate) {
+    record.total = in_units(sum_ / 1e9);
   } else {
     record.mean = in_units(observed_ > 0 ? sum_ / static_cast<double>(observed_) : static_cast<double>(last_->raw));
     record.least = in_units(static_cast<double>(least_));

@@ -23,7 +23,7 @@ class Gauge {
  public:
   static constexpr Nanoseconds kLongestSilence = 5 * kSecond;
 
-  // What one reading says of the time before it: of a share its seconds, of a tally what was counted.
+  // What one reading says of the time before it: of a share its seconds, of a rate or a tally what was counted.
   struct Step {
     Nanoseconds from = 0;
     Nanoseconds to = 0;
@@ -49,7 +49,7 @@ class Gauge {
   QuantityChannel channel_;
   Counter counter_;
   std::optional<Last> last_;
-  double sum_ = 0;  // raw × ns of gauge, share and state; raw of tally
+  double sum_ = 0;  // raw × ns; of a tally raw
   std::uint64_t least_ = 0;
   std::uint64_t most_ = 0;
   Nanoseconds observed_ = 0;

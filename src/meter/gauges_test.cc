@@ -41,6 +41,17 @@ TEST(Gauge, TheMeanIsOverTimeAndTheExtremesAreWhatWasRead) {
   EXPECT_FALSE(record.total || record.reason);
 }
 
+TEST(Gauge, ARateIsSummedOverTheTimeThatItIsOf) {
+  Gauge gauge{{.kind = QuantityKind::rate, .name = "pcie_received", .unit = "bytes", .scale = kWhole}};
+  gauge.take(kSecond, 59'000'000'000, 0);
+  gauge.take(3 * kSecond, 1'000'000'000, 0);
+  gauge.take(60 * kSecond, 7'000'000'000, 0);  // nobody looked for so long
+  const QuantityRecord record = gauge.record();
+  EXPECT_DOUBLE_EQ(*record.total, 61e9);
+  EXPECT_EQ(record.observed, 3 * kSecond);
+  EXPECT_FALSE(record.mean || record.is_sampled);
+}
+
 TEST(Gauge, OneLookIsAValueThatWasObservedForNoTime) {
   Gauge gauge = clock();
   gauge.take(3 * kSecond, 1980, 0);

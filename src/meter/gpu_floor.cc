@@ -126,7 +126,7 @@ void GpuFloor::learn_work(const EnergyCurve& curve, FloorLearner& learner) {
   const auto& points = curve.points();
   for (const auto& [piece, worked_before] : told_.all()) {
     if (piece.begin < fitted_until_) continue;
-    const Nanoseconds around = window_ / 2 + std::max(piece.blur, kSecond / 5);
+    const Nanoseconds around = curve_window_ / 2 + std::max(piece.blur, kSecond / 5);
     if (piece.end + around > std::min(told_.end(), points.back().time)) return;
     fitted_until_ = piece.end;
     if (piece.begin - around < std::max(told_.begin(), points.front().time)) continue;
@@ -140,7 +140,7 @@ void GpuFloor::learn_work(const EnergyCurve& curve, FloorLearner& learner) {
     const double watts = microjoules / static_cast<double>(to - from) * 1e3;
     const double utilisation = utilisation_as_seen(piece, curve);
     learner.note_draw(watts * length * 1e-9 * joule, piece.end - piece.begin, utilisation, state);
-    if (window_ <= kLongMean && last_known_ == Time::placed)
+    if (curve_window_ <= kLongMean && last_known_ == Time::placed)
       learner.note_pair({.watts = watts, .utilisation = utilisation, .doubt = kPieceDoubt}, state);
   }
 }
@@ -158,14 +158,15 @@ double GpuFloor::worked_as_seen_by(Nanoseconds time, const EnergyCurve& curve) c
 double GpuFloor::utilisation_as_seen(const Activity::Piece& piece, const EnergyCurve& curve) const {
   const auto length = static_cast<double>(piece.end - piece.begin);
   if (piece.blur > 0) return std::min(1.0, static_cast<double>(piece.worked) / length);
-  if (window_ <= 0) {
+  if (curve_window_ <= 0) {
     const double worked = worked_as_seen_by(piece.end, curve) - worked_as_seen_by(piece.begin, curve);
     return std::clamp(worked / length, 0.0, 1.0);
   }
   double sum = 0;
+  const Nanoseconds half = curve_window_ / 2;
   for (Nanoseconds i = 0; i < kLooks; ++i) {
     const Nanoseconds at = piece.begin + (2 * i + 1) * (piece.end - piece.begin) / (2 * kLooks);
-    sum += (told_.until(at + window_ / 2).worked - told_.until(at - window_ / 2).worked) / static_cast<double>(window_);
+    sum += (told_.until(at + half).worked - told_.until(at - half).worked) / static_cast<double>(2 * half);
   }
   return std::clamp(sum / static_cast<double>(kLooks), 0.0, 1.0);
 }

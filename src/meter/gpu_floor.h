@@ -15,8 +15,11 @@ namespace everywatt {
 
 class GpuFloor {
  public:
-  // `window`: of time over which the sensor's power is a mean; 0: a counter's.
-  explicit GpuFloor(Nanoseconds window) : window_{window} {}
+  // `window`: of time over which the power that is shown (take_power) is a mean; 0: none is, and the curve is a
+  // counter's.
+  enum class Curve { of_power, of_counter };  // a counter's that is read seldom, while power is read often
+  explicit GpuFloor(Nanoseconds window, Curve curve = Curve::of_power)
+      : window_{window}, curve_window_{curve == Curve::of_power ? window : 0} {}
 
   void take(const Activity::Piece& piece);
   // What a power sensor showed, at the middle of the window of which it is the mean. Placed: where that lies is known;
@@ -55,6 +58,7 @@ class GpuFloor {
     Time known = Time::placed;
   };
   Nanoseconds window_;
+  Nanoseconds curve_window_;
   std::deque<Shown> shown_;  // of a power sensor
   Time last_known_ = Time::placed;
   Quiet ready_;

@@ -154,6 +154,11 @@ Hunts::Need Meter::hunts_needed(Nanoseconds time) const {
   return all_known ? Hunts::Need::none : Hunts::Need::unknown;
 }
 
+Hunts::Price Meter::price_of_hunts() const {
+  const bool is_dear = std::ranges::any_of(books_, [](const DeviceBooks& books) { return books.is_dear_to_read(); });
+  return is_dear ? Hunts::Price::dear : Hunts::Price::usual;
+}
+
 void Meter::note_cpu_time(Nanoseconds time, Nanoseconds cpu_time) {
   if (!cpu_times_.empty() && time <= cpu_times_.back().time) return;
   const std::int64_t least = cpu_times_.empty() ? 0 : cpu_times_.back().value;

@@ -61,6 +61,7 @@ class Meter {
   [[nodiscard]] Reads reads(std::size_t source) const;
   // How well it will be known at `time` when the registers are renewed that were taken up to now.
   [[nodiscard]] Hunts::Need hunts_needed(Nanoseconds time) const;
+  [[nodiscard]] Hunts::Price price_of_hunts() const;
   // What the packages had worked at the last reading, for the others of the host.
   [[nodiscard]] std::vector<WorkReading> work_readings() const;
 

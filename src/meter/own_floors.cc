@@ -16,8 +16,26 @@ constexpr double kFloorMoved = 0.01;
 // Of a GPU, whose work and energy come in steps of their own.
 void DeviceBooks::watch_floor() {
   if (!is_gpu() || !elected().sensor) return;
-  gpu_floor_.emplace(elected().candidate.channel.method == Method::counter ? 0 : elected().candidate.channel.window);
+  const Meter* const shows = power_beside_counter();
+  if (shows) {
+    gpu_floor_.emplace(shows->candidate.channel.window, GpuFloor::Curve::of_counter);
+  } else {
+    gpu_floor_.emplace(elected().candidate.channel.method == Method::counter ? 0 : elected().candidate.channel.window);
+  }
   for (const Activity::Piece& piece : pending_) gpu_floor_->take(piece);
+}
+
+// A counter that is read once a second shows no pause of less: power that is read ten times as often does, and the
+// quicker the better.
+const DeviceBooks::Meter* DeviceBooks::power_beside_counter() const {
+  if (!is_dear_to_read()) return nullptr;
+  const Meter* quickest = nullptr;
+  for (const Meter& meter : meters_) {
+    const Channel& channel = meter.candidate.channel;
+    if (!meter.sensor || channel.kind != ChannelKind::power || channel.window <= 0) continue;
+    if (!quickest || channel.window < quickest->candidate.channel.window) quickest = &meter;
+  }
+  return quickest;
 }
 
 // While several runs share the host they must divide by one floor, or a

@@ -163,6 +163,21 @@ TEST(Hunts, ThatAreOfNoUseAreHardlyMoreThanPlanned) {
   EXPECT_TRUE(hunts.is_due(601 * kSecond, Hunts::Need::none));
 }
 
+TEST(Hunts, ThatAreDearAreMadeEverMoreSeldom) {
+  using Need = Hunts::Need;
+  Hunts hunts;
+  std::vector<Nanoseconds> made;
+  for (Nanoseconds ran = 0; ran < 100 * kSecond; ran += kTick) {
+    if (hunts.is_due(ran, ran < kSecond ? Need::unknown : Need::vague, Hunts::Price::dear)) made.push_back(ran);
+  }
+  EXPECT_EQ(made, (std::vector<Nanoseconds>{0, kSecond / 2, 3 * kSecond / 2, 9 * kSecond / 2, 27 * kSecond / 2,
+                                            81 * kSecond / 2}));
+  EXPECT_TRUE(hunts.is_due(122 * kSecond, Need::unknown, Hunts::Price::dear)) << "lost";
+  EXPECT_TRUE(hunts.is_due(123 * kSecond, Need::unknown, Hunts::Price::dear)) << "so the period is found anew";
+  hunts.begin_anew();
+  EXPECT_TRUE(hunts.is_due(123 * kSecond + kTick, Need::unknown, Hunts::Price::dear));
+}
+
 TEST(ChannelMeter, CalibrationScalesAndShifts) {
   ChannelMeter meter{{.scale = {950'000, 1'000'000}, .offset = 5.0 * watt}, kTick};
   meter.take(at(0), 0);

@@ -21,7 +21,8 @@ constexpr std::size_t kMostWaiting = 64;
 struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   struct Slot {
     std::unique_ptr<Source> source;
-    int wanted = 0;  // readings
+    int wanted = 0;         // readings
+    bool is_asked = false;  // for one of all that there is, not by the pace
     std::optional<Nanoseconds> reading_since = {};
     std::vector<Taken> taken = {};
     std::size_t last_count = 0;  // of readings
@@ -38,6 +39,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   std::size_t readers = 0;
   Nanoseconds period = 0;    // 0: reads when asked
   Nanoseconds next_due = 0;  // by the period
+  Nanoseconds tick = 0;      // of its grid, the last that was due
 
   // Signals are the loop's: a thread beside it takes none.
   template <class Work>
@@ -68,10 +70,11 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     return next;
   }
 
-  // One that is being read is read once more only for a hunt.
-  void want(int readings, Nanoseconds now) {
+  // One that is being read by the pace is not read once more by it.
+  enum class Why { pace, asked };
+  void want(int readings, Nanoseconds now, Why why) {
     for (const auto& slot : slots) {
-      const bool is_free = readings > 1 ? !is_stuck(*slot, now) : !slot->reading_since || slot->wanted > 0;
+      const bool is_free = why == Why::asked ? !is_stuck(*slot, now) : !slot->reading_since || slot->wanted > 0;
       if (is_free) slot->wanted = std::max(slot->wanted, readings);
     }
   }
@@ -91,7 +94,8 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
       }
       const Nanoseconds now = clock.now().steady;
       if (now >= next_due) {
-        want(1, now);
+        want(1, now, Why::pace);
+        tick = now / period;
         next_due = next_on_grid(now, period);
         if (next_slot()) return;
       }
@@ -117,12 +121,16 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   // How long the call took.
   Nanoseconds read(Slot& slot, std::unique_lock<std::mutex>& lock) {
     const bool is_one_of_many = --slot.wanted > 0;
+    const bool is_whole = !is_one_of_many && std::exchange(slot.is_asked, false);
+    const auto now_tick = static_cast<std::uint64_t>(tick);
     slot.reading_since = clock.now().steady;
     Taken taken{.source = slot.source.get(), .stamp = {}, .readings = {}, .outcome = {}};
     taken.readings.reserve(slot.last_count);
     lock.unlock();
     taken.stamp.before = clock.now().steady;
-    taken.outcome = is_one_of_many ? slot.source->sample_quickly(taken.readings) : slot.source->sample(taken.readings);
+    taken.outcome = is_one_of_many ? slot.source->sample_in_hunt(taken.readings)
+                    : is_whole     ? slot.source->sample(taken.readings)
+                                   : slot.source->sample_on_pace(now_tick, taken.readings);
     taken.stamp.after = clock.now().steady;
     const Nanoseconds took = taken.stamp.after - taken.stamp.before;
     lock.lock();
@@ -183,7 +191,10 @@ void SideReader::request(Look look) {
   const std::lock_guard lock{state_->mutex};
   if (state_->slots.empty()) return;
   const Nanoseconds now = state_->clock.now().steady;
-  state_->want(look == Look::hunt ? kHuntReads : 1, now);
+  state_->want(look == Look::hunt ? kHuntReads : 1, now, State::Why::asked);
+  if (look == Look::once) {
+    for (const auto& slot : state_->slots) slot->is_asked = true;
+  }
   state_->have_reader(now);
   state_->work.notify_one();
 }
@@ -213,7 +224,7 @@ bool SideReader::wait(For what, Nanoseconds deadline) {
     if (what == For::openings) return state_->opening == 0;
     const Nanoseconds now = state_->clock.now().steady;
     return std::ranges::none_of(state_->slots, [&](const auto& slot) {
-      return slot->wanted > 0 || (slot->reading_since && !state_->is_stuck(*slot, now));
+      return (slot->wanted > 0 || slot->reading_since) && !state_->is_stuck(*slot, now);
     });
   };
   while (!is_done()) {

@@ -37,11 +37,12 @@ class SideReader {
   // Families that have not answered yet.
   [[nodiscard]] std::size_t opening() const;
 
-  // From now on all are read at each multiple of `period` on CLOCK_MONOTONIC (and at once, where nobody read so far);
-  // 0: only when requested. To be called at each look: where a reader is stuck, another takes over then.
+  // From now on all are read (Source::sample_on_pace) at each multiple of `period` on CLOCK_MONOTONIC (and at once,
+  // where nobody read so far); 0: only when requested. To be called at each look: where a reader is stuck, another
+  // takes over then.
   void keep_pace(Nanoseconds period);
 
-  // Has all that are not being read already read once; hunting, again and again
+  // Has all that are not stuck read once more, with all that they have to say; hunting, again and again
   // for a little longer than registers take to be renewed, so that one of the
   // readings is the first to show a new value (meter/tick_phase.h).
   enum class Look { once, hunt };

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 namespace everywatt {
@@ -105,6 +107,53 @@ TEST(SideReader, OfAHuntsReadingsAllButTheLastAreQuick) {
   side.request();
   ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
   EXPECT_EQ(side.take().at(0).readings.at(0).raw, 0u);
+}
+
+// Says what kind of reading each was.
+class Pacing final : public Source {
+ public:
+  enum : std::uint64_t { whole, on_pace };
+  const Inventory& inventory() const override { return inventory_; }
+  Result<void> sample(std::vector<Reading>& out) override {
+    out.push_back({.channel = whole});
+    return {};
+  }
+  Result<void> sample_on_pace(std::uint64_t tick, std::vector<Reading>& out) override {
+    std::this_thread::sleep_for(30ms);
+    out.push_back({.channel = on_pace, .raw = tick});
+    return {};
+  }
+
+ private:
+  Inventory inventory_;
+};
+
+TEST(SideReader, WhatIsAskedForIsWholeEvenWhileOneIsReadOnPace) {
+  SideReader side;
+  side.open(0, []() -> Result<std::vector<std::unique_ptr<Source>>> {
+    std::vector<std::unique_ptr<Source>> sources;
+    sources.push_back(std::make_unique<Pacing>());
+    return sources;
+  });
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  side.keep_pace(100 * kMillisecond);
+  std::this_thread::sleep_for(350ms);
+  const Nanoseconds now = RealClock{}.now().steady;
+  std::this_thread::sleep_for(
+      std::chrono::nanoseconds{next_on_grid(now, 100 * kMillisecond) + 10 * kMillisecond - now});
+  side.request();  // most likely while it is being read
+  ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
+  const auto taken = side.take();
+  ASSERT_GE(taken.size(), 3u);
+  EXPECT_EQ(taken.back().readings.at(0).channel, Pacing::whole);
+  std::vector<std::uint64_t> ticks;
+  for (const auto& one : taken) {
+    const Reading& reading = one.readings.at(0);
+    if (reading.channel != Pacing::on_pace) continue;
+    ticks.push_back(reading.raw);
+    EXPECT_LE(static_cast<Nanoseconds>(reading.raw), one.stamp.before / (100 * kMillisecond));
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(ticks, std::less{}));
 }
 
 TEST(SideReader, WhatWasAskedForIsThereAtTheNextTickWithItsStamps) {

@@ -12,10 +12,11 @@ constexpr Nanoseconds kDense = 20 * kMillisecond;
 
 }  // namespace
 
-void TickPhase::take(Nanoseconds time, bool is_change) {
-  const auto before = std::exchange(last_reading_, time);
-  if (!is_change || !before || time - *before > kDense) return;
-  see({.time = *before + (time - *before) / 2, .half_width = (time - *before) / 2});
+void TickPhase::take(Nanoseconds before, Nanoseconds after, bool is_change) {
+  const auto earliest = std::exchange(last_reading_, before);
+  if (!is_change || !earliest || after - *earliest > kDense) return;
+  const Nanoseconds half_width = (after - *earliest) / 2;
+  see({.time = *earliest + half_width, .half_width = half_width});
 }
 
 void TickPhase::see(Sight sight) {
@@ -34,8 +35,11 @@ void TickPhase::see(Sight sight) {
   }
   ticks_ += ticks;
   last_ = sight;
+  // Two sights close together say less of the period than is known of it already.
+  const double error = static_cast<double>(first_->half_width + last_->half_width) / (ticks_ * period_);
+  if (error > period_error_) return;
   period_ = static_cast<double>(last_->time - first_->time) / ticks_;
-  period_error_ = static_cast<double>(first_->half_width + last_->half_width) / (ticks_ * period_);
+  period_error_ = error;
 }
 
 std::optional<Nanoseconds> TickPhase::renewed(Nanoseconds time) const {

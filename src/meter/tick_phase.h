@@ -16,8 +16,9 @@ class TickPhase {
   // `nominal`: the period as it is documented; the true one may be some percent off.
   explicit TickPhase(Nanoseconds nominal) : period_{static_cast<double>(nominal)} {}
 
-  // Every reading in turn. `changed`: it shows another value than the one before.
-  void take(Nanoseconds time, bool is_change);
+  // Every reading in turn, made some time between the two. `is_change`: it shows another value than the one before.
+  void take(Nanoseconds before, Nanoseconds after, bool is_change);
+  void take(Nanoseconds time, bool is_change) { take(time, time, is_change); }
   // The last renewal at or before a reading, as far as is known.
   [[nodiscard]] std::optional<Nanoseconds> renewed(Nanoseconds time) const;
   // At least two renewals were seen.
@@ -34,8 +35,8 @@ class TickPhase {
   void see(Sight sight);
 
   double period_;
-  double period_error_ = 0.05;  // relative, until two sights tell
-  std::optional<Nanoseconds> last_reading_;
+  double period_error_ = 0.05;               // relative, until two sights tell
+  std::optional<Nanoseconds> last_reading_;  // its begin
   std::optional<Sight> first_;
   std::optional<Sight> last_;
   double ticks_ = 0;  // between them

@@ -98,6 +98,7 @@ struct Channel {
   Scale scale = {};                         // of raw readings
   std::optional<std::uint64_t> range = {};  // energy: the largest raw value before it begins again
   Nanoseconds period = 0;                   // how often the sensor has something new; 0: at every reading
+  Nanoseconds spacing = 0;                  // how often it is read, where a call costs too much for every reading
   Nanoseconds window = 0;                   // power: averaged over the window before the stamp; 0: instant
   double systematic = 0;                    // relative standard uncertainty (k = 1) that does not shrink with time
   Power offset = {};                        // added to what the sensor reads, by calibration; may be negative
@@ -117,6 +118,7 @@ struct Channel {
 enum class QuantityKind {
   gauge,  // a value at the moment: clocks, temperatures, limits, bytes in use
   share,  // mean share of the time since the last reading; raw is millionths
+  rate,   // mean per second since the last reading; what is recorded is the total
   tally,  // a cumulative count, of time or bytes
   state,  // raw is 1 while it holds, else 0, looked at now and then; what is recorded is for how long it held
 };

@@ -10,6 +10,11 @@ void EnergyCurve::append(Nanoseconds time, MicroJoules total, Sight sight) {
   points_.push_back({time, total, sight});
 }
 
+void EnergyCurve::reach_back(Nanoseconds time, MicroJoules energy) {
+  assert(!points_.empty() && time < points_.front().time && energy >= 0);
+  points_.insert(points_.begin(), {time, points_.front().total - energy});
+}
+
 MicroJoules EnergyCurve::at(Nanoseconds time) const {
   const auto next = std::ranges::lower_bound(points_, time, {}, &Point::time);
   if (next == points_.begin()) return points_.empty() ? 0 : points_.front().total;

@@ -30,6 +30,9 @@ class EnergyCurve {
   // that (wrap, reset) has been judged before a point is appended.
   void append(Nanoseconds time, MicroJoules total, Sight sight = Sight::observed);
 
+  // A point before the first: so much was drawn from there to it.
+  void reach_back(Nanoseconds time, MicroJoules energy);
+
   // Linear between points, rounded down: monotone, and exact at the points.
   // Outside the observed span the curve is flat.
   [[nodiscard]] MicroJoules at(Nanoseconds time) const;

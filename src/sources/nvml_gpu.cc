@@ -68,13 +68,31 @@ Gpu::Gpu(std::shared_ptr<Library> library, Device device, std::uint32_t index, c
     inventory_.devices.back().node = fmt::format("/dev/nvidia{}", minor);
   inventory_.facts["nvidia_driver"] = driver.version;
   inventory_.facts["cuda"] = driver.cuda;
+  shift_ = index;
   find_channels(driver);
+  space_counters();
   quantities_.emplace(library_, device_, index, inventory_);
 }
 
 std::uint32_t Gpu::add_channel(Channel channel) {
   inventory_.channels.push_back(std::move(channel));
   return static_cast<std::uint32_t>(inventory_.channels.size() - 1);
+}
+
+// By what a call for all counters takes.
+void Gpu::space_counters() {
+  const auto is_counter = [&](const Channel& channel) { return channel.kind == ChannelKind::energy; };
+  if (std::ranges::none_of(inventory_.channels, is_counter)) return;
+  std::vector<Reading> unused;
+  counters_ = Spacing::measured([&] { (void)sample_fields({.work = false, .quantities = false}, unused); });
+  if (counters_.is_each()) return;
+  for (Channel& channel : inventory_.channels) {
+    if (!is_counter(channel)) continue;
+    channel.spacing = counters_.length();
+    channel.provenance += fmt::format("; read every {:.1f} s, since it takes {:.1f} ms",
+                                      static_cast<double>(counters_.length()) / kSecond,
+                                      static_cast<double>(counters_.cost()) / kMillisecond);
+  }
 }
 
 void Gpu::leave_out(std::string_view what, Return status) {
@@ -130,7 +148,7 @@ void Gpu::add_counter(Scope scope, const std::string& device, const Driver& driv
   if (by_call) {
     counter_call_ = channel;
   } else {
-    fields_.push_back({field, scope, channel});
+    fields_.push_back({field, scope, channel, true});
   }
 }
 
@@ -196,53 +214,81 @@ void Gpu::add_memory(const Driver& driver) {
 }
 
 Result<void> Gpu::sample(std::vector<Reading>& out) {
-  quantities_->begin_reading();
-  CHECK(sample_with(With::quantities, out));
-  quantities_->sample(device_, out);
+  return sample_with({.round = is_on_pace_ ? Quantities::Round::now : Quantities::Round::in_turn}, out);
+}
+
+// A reading after that of the counters, so that its stamps are theirs alone, work is told up to then.
+Result<void> Gpu::sample_on_pace(std::uint64_t tick, std::vector<Reading>& out) {
+  if (!std::exchange(is_on_pace_, true)) return sample(out);
+  return sample_with({.counters = counters_.is_due(tick, shift_), .work = work_->spacing().is_due(tick - 1, shift_)},
+                     out);
+}
+
+Result<void> Gpu::sample_quickly(std::vector<Reading>& out) {
+  return sample_with({.work = false, .quantities = false}, out);
+}
+
+// Where counters cost much, a hunt that has seen one renewed looks at them no more.
+Result<void> Gpu::sample_in_hunt(std::vector<Reading>& out) {
+  const bool is_first = !std::exchange(is_hunting_, true);
+  if (is_first) has_seen_ = false;
+  const std::uint64_t before = counted_;
+  CHECK(sample_with({.counters = counters_.is_each() || !has_seen_, .work = false, .quantities = false}, out));
+  has_seen_ |= !is_first && counted_ != before;
   return {};
 }
 
-Result<void> Gpu::sample_quickly(std::vector<Reading>& out) { return sample_with(With::energy, out); }
-
-Result<void> Gpu::sample_with(With with, std::vector<Reading>& out) {
-  Return worst = sample_fields(with, out);
+Result<void> Gpu::sample_with(Asked asked, std::vector<Reading>& out) {
+  if (asked.quantities) {
+    quantities_->begin_reading(asked.round);
+    is_hunting_ = false;
+  }
+  Return worst = sample_fields(asked, out);
   const auto note = [&](Return status) { worst = is_there(status) ? worst : status; };
-  note(sample_calls(out));
-  if (with == With::quantities) note(work_->sample(device_, quantities_->is_round(), out));
-  if (worst == Return::success) return {};
+  note(sample_calls(asked, out));
+  if (asked.quantities) note(work_->sample(device_, asked.work, quantities_->is_round(), out));
+  if (worst == Return::success) {
+    if (asked.quantities) quantities_->sample(device_, out);
+    return {};
+  }
   look_up_again(worst);
   return fail(Errc::io, fmt::format("gpu:{}: {}", uuid_, words_of(worst)));
 }
 
-Return Gpu::sample_fields(With with, std::vector<Reading>& out) {
-  values_.assign(fields_.size(), {});
-  for (std::size_t i = 0; i < fields_.size(); ++i) {
-    values_[i].field = fields_[i].field;
-    values_[i].scope = static_cast<std::uint32_t>(fields_[i].scope);
+Return Gpu::sample_fields(Asked asked, std::vector<Reading>& out) {
+  values_.clear();
+  asked_.clear();
+  for (const FieldChannel& field : fields_) {
+    if (field.is_counter && !asked.counters) continue;
+    asked_.push_back(&field);
+    FieldValue& value = values_.emplace_back();
+    value.field = field.field;
+    value.scope = static_cast<std::uint32_t>(field.scope);
   }
-  if (with == With::quantities) quantities_->ask(values_);
+  if (asked.quantities) quantities_->ask(values_);
   if (values_.empty()) return Return::success;
   Return worst = library_->call.field_values(device_, static_cast<int>(values_.size()), values_.data());
   if (!is_there(worst)) return worst;
-  for (std::size_t i = 0; i < fields_.size(); ++i) {
+  for (std::size_t i = 0; i < asked_.size(); ++i) {
     if (!is_there(values_[i].status)) {
       worst = values_[i].status;
       continue;
     }
     const std::uint64_t raw = whole(values_[i]);
     // No GPU draws nothing: a meter that says so does not measure (the second die of a pair).
-    const bool is_power = inventory_.channels[fields_[i].channel].kind == ChannelKind::power;
-    if (raw > 0 || !is_power) out.push_back({.channel = fields_[i].channel, .raw = raw});
+    if (raw > 0 || asked_[i]->is_counter) out.push_back({.channel = asked_[i]->channel, .raw = raw});
+    if (asked_[i] == fields_.data()) counted_ = raw;
   }
-  quantities_->take(std::span{values_}.subspan(fields_.size()), out);
+  if (asked.quantities) quantities_->take(std::span{values_}.subspan(asked_.size()), out);
   return worst;
 }
 
-Return Gpu::sample_calls(std::vector<Reading>& out) {
-  if (counter_call_) {
+Return Gpu::sample_calls(Asked asked, std::vector<Reading>& out) {
+  if (counter_call_ && asked.counters) {
     std::uint64_t energy = 0;
     if (const Return status = library_->call.total_energy(device_, &energy); !is_there(status)) return status;
     out.push_back({.channel = *counter_call_, .raw = energy});
+    counted_ = energy;
   }
   if (power_call_) {
     std::uint32_t power = 0;

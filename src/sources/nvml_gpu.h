@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sources/call_cost.h"
 #include "sources/nvml_library.h"
 #include "sources/nvml_meaning.h"
 #include "sources/nvml_quantities.h"
@@ -29,7 +30,9 @@ class Gpu final : public Source {
 
   const Inventory& inventory() const override { return inventory_; }
   Result<void> sample(std::vector<Reading>& out) override;
+  Result<void> sample_on_pace(std::uint64_t tick, std::vector<Reading>& out) override;
   Result<void> sample_quickly(std::vector<Reading>& out) override;
+  Result<void> sample_in_hunt(std::vector<Reading>& out) override;
 
  private:
   // A field that answered, and the channel that it feeds.
@@ -37,6 +40,7 @@ class Gpu final : public Source {
     Field field;
     Scope scope;
     std::uint32_t channel;
+    bool is_counter = false;
   };
   struct Power {
     PowerCall call;
@@ -54,11 +58,18 @@ class Gpu final : public Source {
   void leave_out(std::string_view what, Return status);
   [[nodiscard]] Return field_status(Field field, Scope scope) const;
 
-  // How the GPU fares is told with one reading of many within moments only.
-  enum class With { energy, quantities };
-  Result<void> sample_with(With with, std::vector<Reading>& out);
-  Return sample_fields(With with, std::vector<Reading>& out);
-  Return sample_calls(std::vector<Reading>& out);
+  // What a reading asks for. Power is asked for with each, and how the GPU fares, who holds contexts, with all but
+  // those that are one of many within moments.
+  struct Asked {
+    bool counters = true;
+    bool work = true;
+    bool quantities = true;
+    Quantities::Round round = Quantities::Round::in_turn;
+  };
+  Result<void> sample_with(Asked asked, std::vector<Reading>& out);
+  Return sample_fields(Asked asked, std::vector<Reading>& out);
+  Return sample_calls(Asked asked, std::vector<Reading>& out);
+  void space_counters();
   void look_up_again(Return status);
 
   std::shared_ptr<Library> library_;
@@ -70,6 +81,13 @@ class Gpu final : public Source {
   Inventory inventory_;
   std::vector<FieldChannel> fields_;
   std::vector<FieldValue> values_;
+  std::vector<const FieldChannel*> asked_;  // of the fields, in the order of their values
+  Spacing counters_;
+  std::uint64_t shift_ = 0;                    // so that not all GPUs' are read at once
+  bool is_on_pace_ = false;                    // readings are; one that is not is then wanted with all that there is
+  std::uint64_t counted_ = 0;                  // as the first counter stood last
+  bool is_hunting_ = false;                    // the last reading was one of many
+  bool has_seen_ = false;                      // the renewal that this hunt is for
   std::optional<std::uint32_t> counter_call_;  // channel of nvmlDeviceGetTotalEnergyConsumption
   std::optional<std::uint32_t> power_call_;    // channel of nvmlDeviceGetPowerUsage
   std::optional<Work> work_;                   // always there once it is open

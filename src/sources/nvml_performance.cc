@@ -36,31 +36,34 @@ Return PerformanceMonitor::take(Device device, GpmSample into) const {
 }
 
 std::vector<std::optional<double>> PerformanceMonitor::look(Device device, std::span<const Gpm> metrics) {
-  std::vector<std::optional<double>> shares(metrics.size());
+  std::vector<std::optional<double>> means(metrics.size());
   if (take(device, next_.get()) != Return::success) {
     taken_of_.reset();
-    return shares;
+    return means;
   }
-  if (taken_of_ == device) shares = compare(metrics);
+  if (taken_of_ == device) means = compare(metrics);
   std::swap(last_, next_);
   taken_of_ = device;
-  return shares;
+  return means;
 }
 
 std::vector<std::optional<double>> PerformanceMonitor::compare(std::span<const Gpm> metrics) const {
-  std::vector<std::optional<double>> shares(metrics.size());
+  std::vector<std::optional<double>> means(metrics.size());
   GpmMetrics<kMostMetrics> request{};
   request.count = static_cast<std::uint32_t>(std::min(metrics.size(), kMostMetrics));
   request.first = last_.get();
   request.second = next_.get();
   for (std::size_t i = 0; i < request.count; ++i) request.metrics[i].metric = static_cast<std::uint32_t>(metrics[i]);
-  if (library_->call.gpm_metrics(&request) != Return::success) return shares;
+  if (library_->call.gpm_metrics(&request) != Return::success) return means;
   for (std::size_t i = 0; i < request.count; ++i) {
     const GpmMetric& metric = request.metrics[i];
-    if (metric.status == Return::success && std::isfinite(metric.value))
-      shares[i] = std::clamp(metric.value / 100, 0.0, 1.0);
+    if (metric.status == Return::success && std::isfinite(metric.value)) means[i] = std::max(metric.value, 0.0);
   }
-  return shares;
+  return means;
+}
+
+std::uint64_t PerformanceMonitor::share(double percent) {
+  return static_cast<std::uint64_t>(std::llround(std::min(percent, 100.0) * 1e4));
 }
 
 }  // namespace everywatt::nvml

@@ -16,10 +16,12 @@ class PerformanceMonitor {
   static std::optional<PerformanceMonitor> open(const std::shared_ptr<Library>& library, Device device,
                                                 std::optional<std::uint32_t> gpu_instance, Return& status);
 
-  // The share of the time since the last call, 0 to 1, of each of `metrics` (at most kMostMetrics); none where it is
+  // The mean since the last call of each of `metrics` (at most kMostMetrics), in the driver's unit; none where it is
   // not told. The first call, and the first after a failure, tells of none.
-  static constexpr std::size_t kMostMetrics = 8;
+  static constexpr std::size_t kMostMetrics = 10;
   std::vector<std::optional<double>> look(Device device, std::span<const Gpm> metrics);
+  // Of what is told in percent, as millionths.
+  static std::uint64_t share(double percent);
 
  private:
   using Sample = std::unique_ptr<OpaqueGpmSample, Return (*)(GpmSample)>;

@@ -136,18 +136,25 @@ constexpr ReasonWay kReasons[] = {
     {"held_back_power_brake", has<kReasonPowerBrake>},
 };
 
-constexpr std::array kMetrics = {
-    Gpm::graphics_utilisation, Gpm::sm_utilisation,   Gpm::sm_occupancy,     Gpm::tensor_utilisation,
-    Gpm::memory_bandwidth,     Gpm::fp64_utilisation, Gpm::fp32_utilisation, Gpm::fp16_utilisation,
+struct MetricWay {
+  const char* quantity;
+  Gpm metric;
+  bool by_phase = false;  // what tells arithmetic from memory traffic
 };
-static_assert(kMetrics.size() <= PerformanceMonitor::kMostMetrics);
-constexpr std::array<const char*, kMetrics.size()> kMetricNames = {
-    "graphics_utilisation",         "sm_utilisation",   "sm_occupancy",     "tensor_utilisation",
-    "memory_bandwidth_utilisation", "fp64_utilisation", "fp32_utilisation", "fp16_utilisation",
+constexpr MetricWay kShares[] = {
+    {"graphics_utilisation", Gpm::graphics_utilisation},
+    {"sm_utilisation", Gpm::sm_utilisation, true},
+    {"sm_occupancy", Gpm::sm_occupancy},
+    {"tensor_utilisation", Gpm::tensor_utilisation, true},
+    {"memory_bandwidth_utilisation", Gpm::memory_bandwidth, true},
+    {"fp64_utilisation", Gpm::fp64_utilisation, true},
+    {"fp32_utilisation", Gpm::fp32_utilisation, true},
+    {"fp16_utilisation", Gpm::fp16_utilisation, true},
 };
-
-// What tells arithmetic from memory traffic.
-bool is_told_by_phase(std::string_view metric) { return metric != "graphics_utilisation" && metric != "sm_occupancy"; }
+// In MiB/s. In place of counts that on a fast bus go round in less time than lies between two readings.
+constexpr MetricWay kRates[] = {{"pcie_sent", Gpm::pcie_sent}, {"pcie_received", Gpm::pcie_received}};
+constexpr double kMebi = 1024 * 1024;
+static_assert(std::size(kShares) + std::size(kRates) <= PerformanceMonitor::kMostMetrics);
 
 std::string in_words(Return status) {
   const bool has_not = status == Return::not_supported || status == Return::function_not_found ||
@@ -279,18 +286,31 @@ void Quantities::find_peak(Device device, Inventory& inventory) {
 void Quantities::find_performance(Device device, Inventory& inventory) {
   Return status = Return::success;
   performance_ = PerformanceMonitor::open(library_, device, std::nullopt, status);
-  for (const char* name : kMetricNames) {
-    if (performance_) {
-      metrics_.push_back(
-          add(inventory,
-              {.kind = QuantityKind::share, .name = name, .scale = kMillionths, .by_phase = is_told_by_phase(name)}));
-    } else {
-      leave_out(inventory, name, "", status);
+  for (const MetricWay& way : kShares) {
+    if (!performance_) {
+      leave_out(inventory, way.quantity, "", status);
+      continue;
     }
+    metrics_.push_back(way.metric);
+    metric_channels_.push_back(
+        {add(inventory,
+             {.kind = QuantityKind::share, .name = way.quantity, .scale = kMillionths, .by_phase = way.by_phase}),
+         PerformanceMonitor::share});
+  }
+  if (!performance_) return;
+  for (const MetricWay& way : kRates) {
+    if (!is_found(inventory, way.quantity)) continue;
+    const auto bytes = [](double mebibytes) { return static_cast<std::uint64_t>(std::llround(mebibytes * kMebi)); };
+    const std::uint32_t channel =
+        add(inventory, {.kind = QuantityKind::rate, .name = way.quantity, .unit = "bytes", .scale = kWhole});
+    std::erase_if(counts_, [&](const FieldChannel& count) { return count.channel == channel; });
+    metrics_.push_back(way.metric);
+    metric_channels_.push_back({channel, bytes});
   }
 }
 
-void Quantities::begin_reading() {
+void Quantities::begin_reading(Round round) {
+  if (round == Round::now) until_round_ = 0;
   is_round_ = until_round_ == 0;
   if (is_round_) until_round_ = kReadingsPerRound + std::exchange(stagger_, 0);
   --until_round_;
@@ -333,10 +353,9 @@ void Quantities::sample(Device device, std::vector<Reading>& out) {
 
 void Quantities::sample_performance(Device device, std::vector<Reading>& out) {
   if (!performance_) return;
-  const auto shares = performance_->look(device, kMetrics);
-  for (std::size_t i = 0; i < shares.size(); ++i) {
-    if (shares[i])
-      out.push_back({.channel = metrics_[i], .raw = static_cast<std::uint64_t>(std::llround(*shares[i] * 1e6))});
+  const auto means = performance_->look(device, metrics_);
+  for (std::size_t i = 0; i < means.size(); ++i) {
+    if (means[i]) out.push_back({.channel = metric_channels_[i].channel, .raw = metric_channels_[i].raw_of(*means[i])});
   }
 }
 

@@ -27,7 +27,8 @@ class Quantities {
   Quantities(std::shared_ptr<Library> library, Device device, std::uint32_t index, Inventory& inventory);
 
   // Another reading begins: what follows is of it.
-  void begin_reading();
+  enum class Round { in_turn, now };
+  void begin_reading(Round round);
   // Every tenth, in which what seldom changes is asked for.
   [[nodiscard]] bool is_round() const { return is_round_; }
   // Appends the fields that are wanted with this reading.
@@ -66,8 +67,13 @@ class Quantities {
   std::vector<ReasonChannel> reasons_;
   std::optional<Reading> peak_;  // of the memory's bandwidth: it never changes
   std::optional<PerformanceMonitor> performance_;
-  std::vector<std::uint32_t> metrics_;  // channels of what it tells
-  int until_round_ = 0;                 // readings
+  std::vector<Gpm> metrics_;  // that it tells of
+  struct MetricChannel {
+    std::uint32_t channel;
+    std::uint64_t (*raw_of)(double mean);
+  };
+  std::vector<MetricChannel> metric_channels_;  // for each of them
+  int until_round_ = 0;                         // readings
   int stagger_;  // readings by which the second round comes later, so that not all GPUs have theirs at once
   bool is_round_ = false;
 };

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <span>
 #include <string_view>
 
@@ -15,9 +14,10 @@ namespace {
 // looked at, a sixth.
 constexpr Nanoseconds kUtilisationPeriod = kSecond / 6;
 // Readings without a sample after which the register is asked instead: the driver writes none while a GPU rests.
-constexpr int kPatience = 3;
+constexpr std::uint64_t kPatience = 3;
 constexpr int kReadingsPerLook = 2;             // at the performance of slices: two calls each
 constexpr std::size_t kMostSamples = 128;       // that a driver keeps
+constexpr std::uint64_t kStale = 1'000'000;     // microseconds: for samples of processes that nobody needed until now
 constexpr std::uint64_t kLookBack = 1'000'000;  // microseconds: into what it kept before the first reading
 constexpr std::size_t kUsualProcesses = 16;     // on one GPU; more are asked for once more
 constexpr std::string_view kServer = "nvidia-cuda-mps-server";
@@ -25,8 +25,6 @@ constexpr std::string_view kServer = "nvidia-cuda-mps-server";
 constexpr std::array kUtilisation = {Gpm::graphics_utilisation};
 
 bool is_there(Return status) { return status == Return::success; }
-
-std::uint64_t millionths(double share) { return static_cast<std::uint64_t>(std::llround(share * 1e6)); }
 
 void leave_out(Inventory& inventory, std::string_view what, Return status) {
   inventory.notes.push_back(fmt::format("{} {}: {}", inventory.devices.front().id, what, words_of(status)));
@@ -60,12 +58,19 @@ void Work::find_utilisation(Device device, Inventory& inventory) {
   samples_.resize(kMostSamples);
   const Return history = sample_history(device, before);
   has_history_ = is_there(history) || history == Return::not_found;
-  last_sample_ -= std::min(last_sample_, kLookBack);
+  spacing_ = Spacing::measured([&] {
+    std::vector<Reading> unused;
+    (void)sample_history(device, unused);
+    read_process_samples(device);
+  });
   utilisation_ = add(inventory, {.kind = ChannelKind::utilisation,
                                  .sensor = "nvml-utilisation",
                                  .detail = has_history_ ? "nvmlDeviceGetSamples" : "nvmlDeviceGetUtilizationRates",
                                  .period = kUtilisationPeriod,
+                                 .spacing = spacing_.is_each() ? 0 : spacing_.length(),
                                  .window = kUtilisationPeriod});
+  last_sample_ -= std::min(last_sample_, kLookBack);
+  last_process_sample_ = 0;
 }
 
 // Whether any list of processes is to be had.
@@ -122,23 +127,23 @@ void Work::find_slice_utilisation(Device device, Inventory& inventory) {
   }
 }
 
-Return Work::sample(Device device, bool is_round, std::vector<Reading>& out) {
+Return Work::sample(Device device, bool of_work, bool is_round, std::vector<Reading>& out) {
   if (!slices_.empty()) return sample_slices(device, out);
-  const Return status = sample_utilisation(device, out);
   sample_contexts(device, is_round, out);
-  return status;
+  return of_work ? sample_utilisation(device, out) : Return::success;
 }
 
 Return Work::sample_utilisation(Device device, std::vector<Reading>& out) {
   if (!utilisation_) return Return::success;
+  const std::size_t from = out.size();
   if (has_history_ && is_there(sample_history(device, out))) {
     without_sample_ = 0;
-  } else if (!has_history_ || ++without_sample_ > kPatience) {
+  } else if (!has_history_ || (without_sample_ += spacing_.ticks()) > kPatience) {
     Utilization utilisation{};
     if (const Return status = library_->call.utilization(device, &utilisation); !is_there(status)) return status;
     out.push_back({.channel = *utilisation_, .raw = std::uint64_t{utilisation.gpu} * 10'000});
   }
-  sample_processes(device, out);
+  sample_processes(device, from, out);
   return Return::success;
 }
 
@@ -162,9 +167,12 @@ Return Work::sample_history(Device device, std::vector<Reading>& out) {
   return found;
 }
 
-// The mean of what each process was sampled with since the last reading. What the server of MPS is sampled with was
-// done for its clients.
-void Work::sample_processes(Device device, std::vector<Reading>& out) {
+std::optional<std::uint32_t> Work::only_holder() const {
+  return held_.size() == 1 && !was_held_by_unknown_ ? std::optional{held_.front()} : std::nullopt;
+}
+
+// What the driver has sampled processes with since; of one call, which the next overwrites.
+std::span<const ProcessUtilization> Work::read_process_samples(Device device) {
   Return status = Return::insufficient_size;
   std::uint32_t count = 0;
   for (int attempt = 0; attempt < 2 && status == Return::insufficient_size; ++attempt) {
@@ -173,20 +181,41 @@ void Work::sample_processes(Device device, std::vector<Reading>& out) {
     status = call_if_there(library_->call.process_utilization, device, process_samples_.data(), &count,
                            last_process_sample_);
   }
-  if (!is_there(status)) return;
-  const std::span samples{process_samples_.data(), std::min<std::size_t>(count, process_samples_.size())};
+  if (!is_there(status)) return {};
+  return std::span{process_samples_.data(), std::min<std::size_t>(count, process_samples_.size())};
+}
+
+// Who alone holds contexts did all that was done: samples of processes are dear, and name only the one that ran when
+// they were taken. Else the mean of what each process was sampled with since the last reading; what the server of MPS
+// is sampled with was done for its clients.
+void Work::sample_processes(Device device, std::size_t from, std::vector<Reading>& out) {
+  const auto alone = only_holder();
+  held_ = holding_;
+  was_held_by_unknown_ = false;
+  const bool was_divided = std::exchange(is_divided_, !alone);
+  if (alone) {
+    std::uint64_t sum = 0;
+    const std::size_t told = out.size() - from;
+    for (const Reading& reading : std::span{out}.subspan(from)) sum += reading.raw;
+    if (sum > 0) out.push_back({.channel = *utilisation_, .raw = sum / told, .pid = *alone});
+    return;
+  }
+  const auto samples = read_process_samples(device);
+  if (samples.empty()) return;
   struct Mean {
     std::uint64_t sum = 0;
     std::uint64_t samples = 0;
   };
+  const std::uint64_t newest = std::ranges::max(samples, {}, &ProcessUtilization::timestamp).timestamp;
+  const std::uint64_t fresh = newest > kStale ? newest - kStale : 0;
+  const std::uint64_t oldest = std::max(last_process_sample_ + 1, was_divided ? 0 : fresh);
   std::map<std::uint32_t, Mean> means;
   for (const ProcessUtilization& sample : samples) {
-    if (sample.pid == 0 || sample.timestamp <= last_process_sample_) continue;
+    if (sample.pid == 0 || sample.timestamp < oldest) continue;
     means[sample.pid].sum += sample.sm;
     means[sample.pid].samples += 1;
   }
-  for (const ProcessUtilization& sample : samples)
-    last_process_sample_ = std::max(last_process_sample_, sample.timestamp);
+  last_process_sample_ = std::max(last_process_sample_, newest);
   for (const auto& [pid, mean] : means) {
     const std::uint64_t raw = mean.sum * 10'000 / mean.samples;
     if (clients_.empty() || !is_server(pid)) {
@@ -211,10 +240,14 @@ void Work::sample_contexts(Device device, bool is_round, std::vector<Reading>& o
       if (!clients_.empty() && is_server(process.pid)) continue;
       const std::uint64_t memory = process.memory == kNotAvailable ? 0 : process.memory;
       out.push_back({.channel = *contexts_, .raw = memory, .pid = process.pid});
+      holding_.push_back(process.pid);
+      if (std::ranges::find(held_, process.pid) == held_.end()) held_.push_back(process.pid);
       ++holders;
     }
   };
+  holding_.clear();
   const auto compute = list(library_->call.compute_processes, device);
+  was_held_by_unknown_ |= !compute;
   if (!compute) return;
   add(*compute);
   add(graphics_);
@@ -255,8 +288,8 @@ Return Work::sample_slices(Device device, std::vector<Reading>& out) {
     }
     if (holders) out.push_back({.channel = slice.contexts, .raw = *holders});
     if (!is_look || !slice.performance) continue;
-    if (const auto share = slice.performance->look(device, kUtilisation).front())
-      out.push_back({.channel = *slice.utilisation, .raw = millionths(*share)});
+    if (const auto percent = slice.performance->look(device, kUtilisation).front())
+      out.push_back({.channel = *slice.utilisation, .raw = PerformanceMonitor::share(*percent)});
   }
   return worst;
 }

@@ -5,8 +5,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "sources/call_cost.h"
 #include "sources/nvml_performance.h"
 #include "sources/source.h"
 
@@ -17,8 +19,10 @@ class Work {
   // Adds channels of the inventory's first device, and its slices.
   Work(std::shared_ptr<Library> library, Device device, Inventory& inventory);
 
-  // `is_round`: what changes seldom is asked for too.
-  Return sample(Device device, bool is_round, std::vector<Reading>& out);
+  // How often it is to be asked for work.
+  [[nodiscard]] const Spacing& spacing() const { return spacing_; }
+  // Who holds contexts; `of_work`: and what was done since that was asked last; `is_round`: and what changes seldom.
+  Return sample(Device device, bool of_work, bool is_round, std::vector<Reading>& out);
 
  private:
   using ProcessList = Return (*)(Device, std::uint32_t*, ProcessInfo*);
@@ -38,7 +42,10 @@ class Work {
   Return sample_utilisation(Device device, std::vector<Reading>& out);
   // "Not found": nothing new.
   Return sample_history(Device device, std::vector<Reading>& out);
-  void sample_processes(Device device, std::vector<Reading>& out);
+  [[nodiscard]] std::optional<std::uint32_t> only_holder() const;
+  // `from`: what precedes it in `out` is not of this reading's work.
+  void sample_processes(Device device, std::size_t from, std::vector<Reading>& out);
+  std::span<const ProcessUtilization> read_process_samples(Device device);
   void sample_contexts(Device device, bool is_round, std::vector<Reading>& out);
   Return sample_slices(Device device, std::vector<Reading>& out);
   // None: it is not told.
@@ -47,16 +54,21 @@ class Work {
   bool is_server(std::uint32_t pid);
 
   std::shared_ptr<Library> library_;
+  Spacing spacing_;
   std::optional<std::uint32_t> utilisation_;
   std::optional<std::uint32_t> contexts_;  // none: nobody may say who uses the GPU
   std::vector<Slice> slices_;              // in MIG mode
   int until_look_ = 0;                     // readings, at how busy they are
   bool has_history_ = false;
-  std::uint64_t last_sample_ = 0;  // the driver's clock, µs
-  int without_sample_ = 0;         // readings
+  std::uint64_t last_sample_ = 0;     // the driver's clock, µs
+  std::uint64_t without_sample_ = 0;  // readings
   std::vector<Sample> samples_;
   std::uint64_t last_process_sample_ = 0;
   std::vector<ProcessUtilization> process_samples_;
+  bool is_divided_ = true;              // the last work, by samples of processes
+  std::vector<std::uint32_t> holding_;  // contexts, as of this reading
+  std::vector<std::uint32_t> held_;     // and since work was asked for last, each once
+  bool was_held_by_unknown_ = false;    // since then: who did was not told
   std::size_t most_processes_;
   std::vector<ProcessInfo> graphics_;      // as of the last round
   std::vector<ProcessInfo> clients_;       // of MPS, likewise

@@ -2,6 +2,7 @@
 // neither a clock nor the real /sys: the loop stamps each call before and
 // after, and the roots come in through open(). A Source that exists works.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -23,8 +24,16 @@ class Source {
   // (a zone vanished, a text was no number): readings appended before it hold,
   // the loop counts and shows the error and asks again next tick. Called from one thread.
   virtual Result<void> sample(std::vector<Reading>& out) = 0;
-  // The same as one of many within moments (meter/side_reader.h): what nobody looks for there may be left out.
+  // The same as one of a steady series on the loop's grid, of which `tick` is the number: what costs much is read with
+  // some of them only (Channel::spacing), the same for all who read the machine.
+  virtual Result<void> sample_on_pace([[maybe_unused]] std::uint64_t tick, std::vector<Reading>& out) {
+    return sample(out);
+  }
+  // The same as one of many within moments: what is no sensor of energy or power may be left out.
   virtual Result<void> sample_quickly(std::vector<Reading>& out) { return sample(out); }
+  // As one of many until a renewal of each register is seen (meter/side_reader.h): what costs much may be left out
+  // then.
+  virtual Result<void> sample_in_hunt(std::vector<Reading>& out) { return sample_quickly(out); }
 };
 
 // A family whose library takes its time to start, or never does: what must be

@@ -1,11 +1,22 @@
-"""Loads for an NVIDIA GPU without any toolkit: PTX that the driver compiles, through libcuda.so.1.
+#!/usr/bin/env python3
+"""Loads for an NVIDIA GPU without any toolkit: PTX that the driver compiles, through libcuda.so.1 (matmul takes PyTorch).
 
-    gpu = Gpu(0)
-    gpu.compute(seconds=10)    # fused multiply-adds in registers
-    gpu.memory(seconds=10)     # a buffer copied back and forth
-    gpu.pulses(seconds=10, on=0.025, off=0.075)
+    loads.py LOAD SECONDS [NUMBER…]
+
+    idle      a context, and no work
+    compute   fused multiply-adds in registers; counts floating-point operations
+    memory    a buffer copied back and forth; counts bytes read and written
+    copy      pinned memory to the GPU; counts bytes over the bus
+    pulses    ON OFF SHIFT: work and rest by turns (seconds), on a grid of the wall clock; counts seconds of work
+    matmul    products of two bf16 matrices of 8192 × 8192; counts floating-point operations
+
+Ends with a line of JSON: {"amount": …, "begin": …, "end": …}, what was counted between two times of the wall clock. On the
+first GPU that is visible.
 """
 import ctypes
+import json
+import math
+import sys
 import time
 
 # Each thread multiplies and adds in registers; the result is stored so that nothing is thrown away.
@@ -46,6 +57,8 @@ again:
 }
 """
 THREADS = 256
+LAUNCH = 0.002  # seconds
+FLOPS_A_ROUND = 8  # four fused multiply-adds
 
 
 class Gpu:
@@ -67,7 +80,7 @@ class Gpu:
         self("cuModuleGetFunction", ctypes.byref(self.burn), module, b"burn")
         self.out = self.allocate(self.blocks * THREADS * 4)
         self.rounds = 1000
-        self.rounds = max(1, int(1000 * 0.005 / self.time_of(self.launch)))  # a launch of 5 ms
+        self.rounds = max(1, int(1000 * LAUNCH / self.time_of(self.launch)))
 
     def __call__(self, name, *arguments):
         status = getattr(self.cuda, name)(*arguments)
@@ -105,37 +118,73 @@ class Gpu:
             times += 1
         return times
 
-    def compute(self, seconds):
-        return self.repeat(self.launch, seconds)
 
-    def memory(self, seconds, size=1 << 30):
-        """Bytes read and written."""
-        one, two = self.allocate(size), self.allocate(size)
-        times = self.repeat(lambda: self("cuMemcpyDtoD_v2", two, one, ctypes.c_size_t(size)), seconds)
-        for pointer in (one, two):
-            self("cuMemFree_v2", pointer)
-        return 2 * times * size
+def idle(gpu, seconds):
+    time.sleep(seconds)
+    return 0
 
-    def copy_to_device(self, seconds, size=1 << 28):
-        """Bytes over the bus, from pinned memory."""
-        host = ctypes.c_void_p()
-        self("cuMemAllocHost_v2", ctypes.byref(host), ctypes.c_size_t(size))
-        device = self.allocate(size)
-        times = self.repeat(lambda: self("cuMemcpyHtoD_v2", device, host, ctypes.c_size_t(size)), seconds)
-        self("cuMemFree_v2", device)
-        self("cuMemFreeHost", host)
-        return times * size
 
-    def pulses(self, seconds, on, off):
-        """Work and rest by turns, on one grid. The share of the time in which it worked."""
-        begun = time.perf_counter()
-        worked = turn = 0
-        while (now := time.perf_counter()) - begun < seconds:
-            until = begun + turn * (on + off) + on
-            while time.perf_counter() < until:
-                self.launch()
-                self.wait()
-            worked += time.perf_counter() - now
-            turn += 1
-            time.sleep(max(0.0, begun + turn * (on + off) - time.perf_counter()))
-        return worked / (time.perf_counter() - begun)
+def compute(gpu, seconds):
+    return gpu.repeat(gpu.launch, seconds) * gpu.blocks * THREADS * gpu.rounds * FLOPS_A_ROUND
+
+
+def memory(gpu, seconds, size=1 << 30):
+    one, two = gpu.allocate(size), gpu.allocate(size)
+    return 2 * size * gpu.repeat(lambda: gpu("cuMemcpyDtoD_v2", two, one, ctypes.c_size_t(size)), seconds)
+
+
+def copy(gpu, seconds, size=1 << 28):
+    host = ctypes.c_void_p()
+    gpu("cuMemAllocHost_v2", ctypes.byref(host), ctypes.c_size_t(size))
+    device = gpu.allocate(size)
+    return size * gpu.repeat(lambda: gpu("cuMemcpyHtoD_v2", device, host, ctypes.c_size_t(size)), seconds)
+
+
+def pulses(gpu, seconds, on, off, shift):
+    period = on + off
+    turn = math.ceil(time.time() / period)
+    worked, end = 0.0, time.time() + seconds
+    while time.time() < end:
+        begin = turn * period + shift
+        time.sleep(max(0.0, begin - time.time()))
+        begun = time.time()
+        while time.time() < begin + on:
+            gpu.launch()
+            gpu.wait()
+        worked += time.time() - begun
+        turn += 1
+    return worked
+
+
+def matmul(seconds, size=8192):
+    import torch
+
+    one, two = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    out = torch.empty_like(one)
+
+    def some():
+        for _ in range(8):
+            torch.matmul(one, two, out=out)
+        torch.cuda.synchronize()
+
+    some()
+    begin, times = time.time(), 0
+    while time.time() < begin + seconds:
+        some()
+        times += 8
+    return 2 * size**3 * times, begin
+
+
+def main():
+    kind, seconds, numbers = sys.argv[1], float(sys.argv[2]), [float(word) for word in sys.argv[3:]]
+    if kind == "matmul":
+        amount, begin = matmul(seconds)
+    else:
+        gpu = Gpu(0)
+        begin = time.time()
+        amount = {"idle": idle, "compute": compute, "memory": memory, "copy": copy, "pulses": pulses}[kind](gpu, seconds, *numbers)
+    print(json.dumps({"amount": amount, "begin": begin, "end": time.time()}))
+
+
+if __name__ == "__main__":
+    main()

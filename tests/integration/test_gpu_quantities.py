@@ -49,7 +49,7 @@ def test_what_has_a_value_at_each_moment(on_lab):
     assert 40 <= temperature["min"] < temperature["mean"] < temperature["max"] <= 51
     assert temperature["mean"] == pytest.approx((temperature["min"] + temperature["max"]) / 2, abs=1.5)
     assert told["memory_used_bytes"]["max"] >= 2048 * 2**20
-    assert 3 < temperature["observed_seconds"] < 5
+    assert 4 < temperature["observed_seconds"] < 5.1
 
 
 def test_what_is_counted_is_counted_over_the_run_and_across_the_turn(on_lab):
@@ -59,7 +59,7 @@ def test_what_is_counted_is_counted_over_the_run_and_across_the_turn(on_lab):
              "held_back_power_cap_seconds": 0.3, "held_back_thermal_seconds": 0.004, "held_back_hardware_thermal_seconds": 0.05}
     for key, rate in rates.items():
         figure = told[key]
-        assert figure["observed_seconds"] == pytest.approx(duration, abs=1.2), key  # once a second, but for PCIe
+        assert figure["observed_seconds"] == pytest.approx(duration, abs=1.2), key  # once a second
         assert figure["total"] == pytest.approx(rate * figure["observed_seconds"], rel=0.02), key
         assert "sampled" not in figure
     assert told["pcie_sent_bytes"]["total"] > 2 * 2**32  # it went round more than twice
@@ -109,8 +109,9 @@ def test_a_gpu_that_is_lost_for_a_while_is_not_made_up(on_lab):
     told = quantities(outcome)
     assert told["sm_clock_mhz"]["observed_seconds"] < 4.5 and told["sm_clock_mhz"]["mean"] == 1970
     assert told["held_back_power_cap_seconds"]["total"] == pytest.approx(3, abs=0.3)  # the counter went on
-    # After the silence its bytes may have gone round any number of times: at least so much.
-    assert 3.5 * 3.0e9 * 0.8 < told["pcie_sent_bytes"]["total"] < 10 * 3.0e9
+    # Of the bytes of the silence nobody tells.
+    sent = told["pcie_sent_bytes"]
+    assert 1.5 < sent["observed_seconds"] < 4.5 and sent["total"] == pytest.approx(3.0e9 * sent["observed_seconds"], rel=0.02)
 
 
 def test_devices_without_quantities_have_none(on_lab):

@@ -117,14 +117,36 @@ TEST_F(NvmlSource, CountsByCauseWhyTheClocksWereHeldBack) {
   EXPECT_EQ(quantity("held_back_power_cap").kind, QuantityKind::tally);
 }
 
+// Without a performance monitor.
+constexpr const char* kAmpere = R"(
+[[gpu]]
+name = "NVIDIA A100-SXM4-40GB"
+watts = 300
+utilisation = 0.6
+held_back = { power_cap = 0.25 }
+pcie = { sent = 3.0e9, received = 1000 }
+nvlink = { sent = 1024000, received = 2048000 }
+)";
+
 TEST_F(NvmlSource, CountsBytesAndSaysWhereTheyGoRound) {
-  open(kHopper);
+  open(kAmpere);
   const auto values = read(2 * kSecond, 1);
   EXPECT_EQ(values.at("pcie_sent"), 6'000'000'000u % (std::uint64_t{1} << 32));
   EXPECT_EQ(values.at("pcie_received"), 2000u);
   EXPECT_EQ(quantity("pcie_sent").range, 0xffffffffu);
   EXPECT_EQ(values.at("nvlink_sent"), 2000u);  // KiB
   EXPECT_EQ(quantity("nvlink_received").scale.numerator, 1024u * 1'000'000u);
+}
+
+TEST_F(NvmlSource, OnAFastBusBytesAreTheMeanRateOfThePerformanceMonitor) {
+  open(kHopper);
+  EXPECT_FALSE(read(kSecond, 10).contains("pcie_sent"));
+  const auto values = read(2 * kSecond, 1);
+  EXPECT_EQ(values.at("pcie_sent"), 3'000'000'000u);
+  EXPECT_EQ(values.at("pcie_received"), 1000u);
+  EXPECT_EQ(quantity("pcie_sent").kind, QuantityKind::rate);
+  EXPECT_EQ(quantity("pcie_sent").unit, "bytes");
+  EXPECT_FALSE(quantity("pcie_sent").range);
 }
 
 TEST_F(NvmlSource, OnBlackwellNvlinkIsCountedInBytes) {
@@ -157,13 +179,17 @@ TEST_F(NvmlSource, ComparesPerformanceCountersOfTheLastTwoRounds) {
 }
 
 TEST_F(NvmlSource, ReadsCountsThatGoRoundWithEveryReadingAndTheRestWithEveryTenthAndNeitherInAHunt) {
-  open(kHopper);
+  open(kAmpere);
   (void)read(kSecond, 40);
   EXPECT_EQ(counts_["pcie_sent"], 40);
   EXPECT_EQ(counts_["held_back_power_cap"], 4);
   EXPECT_EQ(counts_["sm_clock"], 4);
+  open(kHopper);
+  counts_.clear();
+  (void)read(kSecond, 40);
   EXPECT_EQ(counts_["memory_temperature"], 4);
   EXPECT_EQ(counts_["sm_occupancy"], 3);
+  EXPECT_EQ(counts_["pcie_sent"], 3);
   for (int i = 0; i < 22; ++i) EXPECT_TRUE(read_quickly(5 * kSecond + i * 5 * kMillisecond).empty());
   (void)read(6 * kSecond, 10);
   EXPECT_EQ(counts_["sm_clock"], 1);
@@ -211,10 +237,10 @@ TEST_F(NvmlSource, WhoMayNotLookAtPerformanceCountersIsToldSo) {
 TEST_F(NvmlSource, AQuantityThatFailsLaterIsMissingThatTimeAndNoError) {
   open(std::string{kHopper} +
        "[[defect]]\nkind = \"answers\"\nstatus = \"unknown\"\nfrom_s = 2\nto_s = 4\n"
-       "calls = [\"field 82\", \"field 197\", \"nvmlDeviceGetTemperature\", \"nvmlGpmSampleGet\"]\n");
+       "calls = [\"field 82\", \"nvmlDeviceGetTemperature\", \"nvmlGpmSampleGet\"]\n");
   EXPECT_TRUE(read(kSecond, 10).contains("temperature"));
   const auto meanwhile = read(2 * kSecond, 20);
-  EXPECT_TRUE(meanwhile.contains("sm_clock") && meanwhile.contains("pcie_received"));
+  EXPECT_TRUE(meanwhile.contains("sm_clock") && meanwhile.contains("nvlink_received"));
   EXPECT_FALSE(meanwhile.contains("temperature") || meanwhile.contains("pcie_sent") ||
                meanwhile.contains("memory_temperature") || meanwhile.contains("sm_occupancy"));
   const auto after = read(4 * kSecond, 11);

@@ -13,6 +13,7 @@
 namespace everywatt {
 namespace {
 
+using ::testing::_;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
@@ -99,6 +100,31 @@ TEST_F(NvmlWork, IsNotAskedForInAHunt) {
     const ChannelKind kind = channels()[reading.channel].kind;
     EXPECT_TRUE(kind == ChannelKind::energy || kind == ChannelKind::power);
   }
+}
+
+constexpr const char* kNoProcessSamples =
+    "[[defect]]\nkind = \"answers\"\ncalls = [\"nvmlDeviceGetProcessUtilization\"]\n";
+
+TEST_F(NvmlWork, WhoAloneHoldsAContextDidAllThatWasDone) {
+  open(std::string{"[[gpu]]\nwatts = 300\nutilisation = 0.5\n[[gpu.process]]\npid = 7\n"} + kNoProcessSamples);
+  (void)read(kSecond);
+  EXPECT_THAT(by_process(read(2 * kSecond), ChannelKind::utilisation),
+              ElementsAre(Pair(0, 500'000u), Pair(7, 500'000u)));
+}
+
+TEST_F(NvmlWork, OneWhoHeldAContextUntilJustBeforeCountsToo) {
+  const std::string two =
+      "[[gpu]]\nwatts = 300\nutilisation = 0.5\n[[gpu.process]]\npid = 7\nshare = 0.5\n[[gpu.process]]\npid = 8\nshare "
+      "= 0.5\nto_s = 2.5\n";
+  open(two + kNoProcessSamples);
+  (void)read(2 * kSecond);
+  EXPECT_THAT(by_process(read(3 * kSecond), ChannelKind::utilisation), ElementsAre(Pair(0, 500'000u)));
+  EXPECT_THAT(by_process(read(4 * kSecond), ChannelKind::utilisation),
+              ElementsAre(Pair(0, 500'000u), Pair(7, 500'000u)));
+  open(two);
+  (void)read(2 * kSecond);
+  EXPECT_THAT(by_process(read(2'400 * kMillisecond), ChannelKind::utilisation),
+              ElementsAre(Pair(0, _), Pair(7, _), Pair(8, _)));
 }
 
 TEST_F(NvmlWork, WithoutSamplesTheRegisterTells) {

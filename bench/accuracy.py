@@ -129,7 +129,7 @@ def measure(quick):
         f"{count} scenarios of each kind, seeds 1 to {count}: the load (level, a pause, warming up, steps, bursts), the phase of the sensor and "
         "the start of the run are drawn; defects come from what was published of real boards (arXiv 2312.02741, zeus issue 181), not "
         "from the uncertainty model. The program reads the stand-in library as it would NVIDIA's, in virtual time. "
-        "**Not yet run on hardware.**"
+        "On hardware: [an H100](gpu-nvidia-h100-80gb-hbm3.md)."
     )
     page.table(("sensor and load", "run", "median error", "95th", "worst", "goal (median / 95th)", "truth in the 95 % interval",
                 "in its random part alone", "random half-width", "counter deposed"), table)

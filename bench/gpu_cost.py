@@ -145,7 +145,7 @@ def write(page, seconds, watches, rows, bill):
         "`/proc/PID/stat`; peak memory from `VmHWM`, summed over processes). *Whole* includes the start; *steady* is the median over "
         f"slices of {min(own_cost.SLICE, seconds / 4):g} s once it reads all GPUs. A *reading* is one quantity of one GPU; they were counted "
         "by the library that all of them called (`EVERYWATT_LAB_COUNT`, docs/formats/lab.md), and CPU per reading is of that "
-        "time too. **Not yet run on hardware.**"
+        "time too. On hardware calls cost more: [an H100](gpu-nvidia-h100-80gb-hbm3.md)."
     )
     # The goal is of eight quantities each; see explanation().
     reached = ours.whole() <= GOAL_CPU and ours.rss <= GOAL_RSS and max(ratios) <= GOAL_RATIO
@@ -162,8 +162,8 @@ def explanation(seconds, ours, bill):
     asked = sorted((call, (count - ours.calls[0].get(call, 0)) / length / GPUS) for call, count in ours.calls[-1].items())
     each = ", ".join(f"{call} {rate:.1f}" for call, rate in asked if rate > 0.05)
     yield (
-        "Of each GPU everywatt reads ten times a second the energy counter, power at the instant and averaged, utilisation, utilisation by "
-        "process, who has a context, and PCIe's two byte counts where they are there; once a second clocks, temperatures, limits, memory, "
+        "Of each GPU everywatt reads ten times a second the energy counter, power at the instant and averaged; five times the samples of its work and "
+        "who has a context, and of processes where more than one has; once a second clocks, temperatures, limits, memory, "
         "what held it back, NVLink's bytes and performance counters. What goes beyond is the hunt for the moment "
         f"at which registers are renewed. Calls a second and GPU: {each}. Beside them it reads {len(bill['energy']['devices']) - GPUS} counters of packages and "
         "memory in files, twice a second, and keeps a ledger; CodeCarbon estimates processor and memory. Those are in the CPU time and not in the readings."

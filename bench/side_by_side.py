@@ -187,7 +187,7 @@ def write(page, seconds, rows, covered, beaten, count):
         f"ZeusMonitor each measure {seconds} s that begin together, so that all three read the same sensors at the same time. Joules are of the "
         "GPU alone; each tool's truth is that of the window that it says it measured (`everywatt-lab --between`); everywatt's is longer by the "
         "peers' start and end. "
-        "**Not yet run on hardware.**"
+        "On hardware: [an H100](gpu-nvidia-h100-80gb-hbm3.md)."
     )
     page.verdict(
         f"the truth within everywatt's stated interval in every scene, and no peer nearer by more than {GOAL} %",

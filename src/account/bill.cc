@@ -20,6 +20,8 @@ constexpr double kFittedFloor = 0.31;
 // half as much, 0.5 / √3. A model that knows no utilisation of the slices does not carry from one workload to another
 // (arXiv 2501.17752).
 constexpr double kBySlice = 0.29;
+// Between two words of a driver on whose process worked (docs/measurements/gpu-nvidia-h100-80gb-hbm3.md).
+constexpr Nanoseconds kBetweenWords = 200 * kMillisecond;
 
 std::map<std::string, Accounts> accounts_by_device(const std::vector<Entry>& entries) {
   std::map<std::string, Accounts> by_device;
@@ -53,11 +55,23 @@ double floor_error(const DeviceRecord& record, const EnergyFigures& figures, Nan
   return relative * idle * std::abs(reserved - std::min(worked, 1.0));
 }
 
+// Of a GPU on which others worked too the driver names, some times a second, one process: as chance has it that may be
+// one that worked for less. Of n such words of which a share p is the run's, p is known to √(p (1 - p) / n).
+double sampling_error(const DeviceRecord& record, const EnergyFigures& figures) {
+  const double ours = static_cast<double>(figures.busy.value_or(0)),
+               others = static_cast<double>(figures.other.value_or(0));
+  if (!has_flag(record, "divided-by-samples") || ours <= 0 || others <= 0) return 0;
+  const double share = ours / (ours + others);
+  const double worked = static_cast<double>(record.busy_time) / share;
+  const double words = std::max(1.0, worked / static_cast<double>(kBetweenWords));
+  return (ours + others) * std::sqrt(share * (1 - share) / words);
+}
+
 // What is not known of how the device's energy is divided.
 double division_error(const DeviceRecord& record, const EnergyFigures& figures, Nanoseconds duration) {
   const double of_slice =
       has_flag(record, "mig:by-share") ? kBySlice * static_cast<double>(figures.total.value_or(0)) : 0;
-  return std::hypot(floor_error(record, figures, duration), of_slice);
+  return std::hypot(floor_error(record, figures, duration), sampling_error(record, figures), of_slice);
 }
 
 EnergyFigures figures_of(const DeviceRecord& record, const Accounts& accounts, Nanoseconds duration) {

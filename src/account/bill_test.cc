@@ -69,6 +69,24 @@ TEST(Bill, ErrorsOfOneSensorAddUpAndOfTwoDoNot) {
   EXPECT_NEAR(static_cast<double>(*bill_of(record).energy.uncertainty), 8.485e6, 1e4);
 }
 
+TEST(Bill, WhatIsDividedByWordsOfADriverIsAsUncertainAsTheyAreFew) {
+  const auto uncertainty = [](Nanoseconds busy, std::vector<std::string> flags) {
+    RunRecord record = ten_seconds();
+    record.devices = {counter("gpu:0", DeviceKind::gpu, 400'000'000)};
+    record.devices[0].busy_time = busy;
+    record.devices[0].flags = std::move(flags);
+    record.entries = {{.device = "gpu:0", .account = Account::busy, .energy = 100'000'000},
+                      {.device = "gpu:0", .account = Account::other, .energy = 300'000'000}};
+    return static_cast<double>(*bill_of(record).energy.total_uncertainty);
+  };
+  const double alone = uncertainty(2 * kSecond, {});
+  // A quarter of 40 words: 400 J × √(3/16 / 40).
+  const double few = uncertainty(2 * kSecond, {"divided-by-samples"});
+  EXPECT_NEAR(std::sqrt(few * few - alone * alone), 2 * 400e6 * std::sqrt(3.0 / 16 / 40), 1e5);
+  const double many = uncertainty(200 * kSecond, {"divided-by-samples"});
+  EXPECT_NEAR(std::sqrt(many * many - alone * alone), 2 * 400e6 * std::sqrt(3.0 / 16 / 4000), 1e5);
+}
+
 TEST(Bill, RestOfNodeIsWhatTheNodeMeterSaysBeyondItsParts) {
   RunRecord record = ten_seconds();
   record.devices = {counter("package:0", DeviceKind::package, 100'000'000),

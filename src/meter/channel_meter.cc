@@ -18,6 +18,8 @@ constexpr double kMostWatts = 5000;
 // Between when a register is renewed and when a reading shows it, beside what is not known of its period.
 constexpr Nanoseconds kRenewalDoubt = kMillisecond;
 constexpr int kMostPassedOver = 3;
+// A hunt is wanted where the time of a renewal is known to no more than this part of a period.
+constexpr Nanoseconds kVague = 7;
 
 // Of what a lagging sensor has not shown at the end, or was not read yet at the start: a load may have begun or ended
 // there.
@@ -55,7 +57,7 @@ Nanoseconds ChannelMeter::longest_silence() const {
 
 bool ChannelMeter::wants_hunt(Nanoseconds time) const {
   const bool is_moving = last_changed_ > 0 && last_read_ - last_changed_ < 2 * phase_.period();
-  return is_slow() && is_moving && phase_.half_width(time) > phase_.period() / 10;
+  return is_slow() && is_moving && phase_.half_width(time) > phase_.period() / kVague;
 }
 
 // How old what a register shows is where its renewals have not been seen: half of

@@ -41,6 +41,12 @@ bool disagree(const ChannelMeter::Mean& elected, const ChannelMeter::Mean& other
 
 constexpr IdleShare kNobody{.ours = 0, .unreserved = kWholeDevice};
 
+// Between the run and others, both by more than a word of work is off.
+bool is_divided(const Activity::Piece& work) {
+  const Nanoseconds least = work.worked / 50;
+  return work.ours > least && work.ours < work.worked - least;
+}
+
 bool is_component(DeviceKind kind) {
   return kind == DeviceKind::package || kind == DeviceKind::core || kind == DeviceKind::uncore;
 }
@@ -324,6 +330,7 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   last_work_ = work;
 
   work_was_told_ |= worked.has_value();
+  work_was_divided_ |= is_gpu() && device_.slices.empty() && is_divided(work);
   work_was_missed_ |= !worked && energy > 0;  // not before its sensor came up
   worked_ += work.worked;
   ours_ += work.ours;
@@ -391,6 +398,7 @@ DeviceRecord DeviceBooks::record() const {
   record.reserved_time = reserved_time_;
   if (work_was_missed_ || !record.utilisation_known) add_flag(record.flags, "utilisation-unknown");
   if (!device_.slices.empty()) add_flag(record.flags, "mig");
+  if (work_was_divided_) add_flag(record.flags, "divided-by-samples");
   if (work_was_missed_ && !device_.slices.empty()) add_flag(record.flags, "mig:by-share");
   if (!cpus_.empty() && !is_component(device_.kind) && !is_gpu()) add_flag(record.flags, "proxy:cpu-time");
   if (elected().sensor && !cpus_.empty()) add_flag(record.flags, "floor:" + std::string{to_string(floor().method)});

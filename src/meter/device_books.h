@@ -205,8 +205,9 @@ class DeviceBooks {
   Nanoseconds observed_ = 0;
   Nanoseconds unseen_ = 0;  // at the start and at the end
   Nanoseconds reserved_time_ = 0;
-  bool work_was_told_ = false;    // in some window …
-  bool work_was_missed_ = false;  // … and in some not
+  bool work_was_told_ = false;     // in some window …
+  bool work_was_missed_ = false;   // … and in some not
+  bool work_was_divided_ = false;  // in some both the run and others worked
   Accounts booked_;
   Startup startup_;
   std::vector<Silence> silences_;

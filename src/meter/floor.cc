@@ -14,7 +14,7 @@ constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of 
 constexpr double kPerSecond = 1e9;     // nanoseconds
 constexpr double kTickDoubt = 0.02;    // of utilisation: a tick of /proc/stat in half a second
 constexpr std::size_t kMostKept = 96;
-constexpr double kFewNew = 0.1;  // of them
+constexpr double kFewNew = 0.15;  // of them
 // What a line leaves unknown of the floor, as a part of what is not known without one.
 constexpr double kWorthALine = 0.5;
 // Where nothing was learnt, a device that is wholly at work is taken to draw twice

@@ -102,7 +102,7 @@ bool Gauges::take(std::size_t source, Stamp stamp, const Reading& reading) {
   Gauge& gauge = of.gauges[reading.channel - of.channels];
   const auto step = gauge.take(stamp.middle(), reading.raw, *of.since);
   if (step && step->to > step->from && gauge.channel().by_phase)
-    steps_.push_back({gauge.channel().device, gauge.channel().name, *step});
+    steps_.push_back({source, reading.channel - of.channels, *step});
   return true;
 }
 

@@ -63,11 +63,14 @@ class Gauges {
   bool take(std::size_t source, Stamp stamp, const Reading& reading);
   // Since the last call, of quantities that are told by phase.
   struct Told {
-    std::string device;
-    std::string name;
+    std::size_t source = 0;
+    std::size_t gauge = 0;
     Gauge::Step step = {};
   };
   [[nodiscard]] std::vector<Told> take_steps() { return std::exchange(steps_, {}); }
+  [[nodiscard]] const QuantityChannel& channel_of(const Told& told) const {
+    return sources_[told.source].gauges[told.gauge].channel();
+  }
   [[nodiscard]] std::vector<QuantityRecord> records(std::string_view device) const;
 
  private:

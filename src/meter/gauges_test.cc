@@ -201,8 +201,8 @@ TEST(Gauges, StepsAreToldOfWhatIsToldByPhase) {
   }
   const auto steps = gauges.take_steps();
   ASSERT_EQ(steps.size(), 1u) << "the first look has no time before it";
-  EXPECT_EQ(steps[0].device, "gpu:0");
-  EXPECT_EQ(steps[0].name, "sm_utilisation");
+  EXPECT_EQ(gauges.channel_of(steps[0]).device, "gpu:0");
+  EXPECT_EQ(gauges.channel_of(steps[0]).name, "sm_utilisation");
   EXPECT_DOUBLE_EQ(steps[0].step.amount, 0.4);
   EXPECT_TRUE(gauges.take_steps().empty());
 }

@@ -44,7 +44,7 @@ class Hunts {
       return false;
     }
     last_ = ran;
-    planned_ = need == Need::none || ran >= kStart ? ran - ran % kEvery + kEvery : ran + kStartPause;
+    planned_ = need == Need::none || ran >= kStart ? ran - ran % kEvery + kEvery : 3 * ran + kStartPause;
     if (is_wanted) pause_ = std::min(2 * pause_, kEvery);
     next_ = need == Need::vague ? std::min(planned_, ran + pause_) : planned_;
     return true;

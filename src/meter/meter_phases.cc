@@ -24,9 +24,10 @@ void Meter::add_look(PhaseQuantities::Look look) {
 }
 
 void Meter::note_phase_quantities(const std::map<std::string, Work>& gpus) {
-  for (Gauges::Told& told : gauges_.take_steps()) {
-    add_look({.device = std::move(told.device),
-              .name = std::move(told.name),
+  for (const Gauges::Told& told : gauges_.take_steps()) {
+    const QuantityChannel& channel = gauges_.channel_of(told);
+    add_look({.device = channel.device,
+              .name = channel.name,
               .from = told.step.from,
               .to = told.step.to,
               .amount = told.step.amount});

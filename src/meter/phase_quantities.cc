@@ -19,7 +19,7 @@ void PhaseQuantities::add(const Look& look, const std::vector<RunPhases::Part>& 
     within[path] += part.share;
     while (path != 0 && (path = phases.outer_of(path)) != 0) within[path] += part.share;
   }
-  ByPath& sums = sums_[{look.device, look.name}];
+  ByPath& sums = sums_of(look);
   const auto length = static_cast<double>(look.to - look.from);
   for (const auto& [path, share] : within) {
     Sum& sum = sums[path];
@@ -29,25 +29,37 @@ void PhaseQuantities::add(const Look& look, const std::vector<RunPhases::Part>& 
   }
 }
 
+PhaseQuantities::ByPath& PhaseQuantities::sums_of(const Look& look) {
+  auto device = sums_.find(look.device);
+  if (device == sums_.end()) device = sums_.emplace(look.device, ByName{}).first;
+  auto name = device->second.find(look.name);
+  if (name == device->second.end()) name = device->second.emplace(look.name, ByPath{}).first;
+  return name->second;
+}
+
 void PhaseQuantities::begin_work() {
-  for (auto& [key, sums] : sums_) {
-    const auto outside = sums.find(0);
-    if (outside == sums.end()) continue;
-    sums[RunPhases::kStartupPath] = outside->second;
-    outside->second = {};  // what was told of it is taken back
+  for (auto& [device, names] : sums_) {
+    for (auto& [name, sums] : names) {
+      const auto outside = sums.find(0);
+      if (outside == sums.end()) continue;
+      sums[RunPhases::kStartupPath] = outside->second;
+      outside->second = {};  // what was told of it is taken back
+    }
   }
 }
 
 std::vector<PhaseQuantity> PhaseQuantities::records(const RunPhases& phases) const {
   std::vector<PhaseQuantity> records;
-  for (const auto& [key, sums] : sums_) {
-    for (const auto& [path, sum] : sums) {
-      records.push_back({.path = phases.path(path),
-                         .device = key.first,
-                         .name = key.second,
-                         .sum = sum.amount,
-                         .observed = std::llround(sum.observed),
-                         .resolved = std::llround(sum.resolved)});
+  for (const auto& [device, names] : sums_) {
+    for (const auto& [name, sums] : names) {
+      for (const auto& [path, sum] : sums) {
+        records.push_back({.path = phases.path(path),
+                           .device = device,
+                           .name = name,
+                           .sum = sum.amount,
+                           .observed = std::llround(sum.observed),
+                           .resolved = std::llround(sum.resolved)});
+      }
     }
   }
   return records;

@@ -3,10 +3,11 @@
 // phases of one second; how much of it is a phase's own is kept beside (PhaseQuantity::resolved).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "meter/run_phases.h"
@@ -17,8 +18,8 @@ namespace everywatt {
 class PhaseQuantities {
  public:
   struct Look {
-    std::string device;  // "": the run's own processes
-    std::string name;
+    std::string_view device;  // "": the run's own processes
+    std::string_view name;
     Nanoseconds from = 0;
     Nanoseconds to = 0;  // after `from`
     double amount = 0;   // as PhaseQuantity::sum
@@ -40,7 +41,10 @@ class PhaseQuantities {
   using ByPath = std::map<std::uint32_t, Sum>;
   void add(const Look& look, const std::vector<RunPhases::Part>& parts, const RunPhases& phases);
 
-  std::map<std::pair<std::string, std::string>, ByPath> sums_;  // by device and name
+  ByPath& sums_of(const Look& look);
+
+  using ByName = std::map<std::string, ByPath, std::less<>>;
+  std::map<std::string, ByName, std::less<>> sums_;  // by device
 };
 
 }  // namespace everywatt

@@ -200,8 +200,10 @@ std::vector<RunPhases::Part> RunPhases::parts_from(const std::map<std::uint32_t,
   return parts;
 }
 
-std::vector<RunPhases::Part> RunPhases::parts(const std::string& device, Nanoseconds from, Nanoseconds to) const {
-  const auto voices = shares(device, from, to);
+std::vector<RunPhases::Part> RunPhases::parts(std::string_view device, Nanoseconds from, Nanoseconds to) const {
+  const bool is_one_place = tracker_.processes().empty() && (!startup_ || startup_->until <= from);
+  if (is_one_place) return {{.path = 0, .share = 1}};
+  const auto voices = shares(std::string{device}, from, to);
   const auto all = std::accumulate(voices.begin(), voices.end(), std::uint64_t{0});
   std::map<std::uint32_t, double> sums;
   for (std::size_t voice = 0; voice < voices.size(); ++voice) {

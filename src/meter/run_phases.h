@@ -47,7 +47,7 @@ class RunPhases {
     std::uint32_t path = 0;
     double share = 0;
   };
-  [[nodiscard]] std::vector<Part> parts(const std::string& device, Nanoseconds from, Nanoseconds to) const;
+  [[nodiscard]] std::vector<Part> parts(std::string_view device, Nanoseconds from, Nanoseconds to) const;
   [[nodiscard]] std::vector<Part> parts_of(const ProcessKey& process, Nanoseconds from, Nanoseconds to) const;
   [[nodiscard]] std::string path(std::uint32_t number) const;
   [[nodiscard]] std::uint32_t outer_of(std::uint32_t number) const {

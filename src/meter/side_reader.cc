@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -19,13 +20,20 @@ constexpr std::size_t kMostWaiting = 64;
 }  // namespace
 
 struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
+  // A register that is read until it shows another value.
+  struct Hunted {
+    std::uint32_t channel = 0;
+    std::uint64_t raw = 0;
+    bool is_seen = false;
+  };
   struct Slot {
     std::unique_ptr<Source> source;
     int wanted = 0;         // readings
     bool is_asked = false;  // for one of all that there is, not by the pace
     std::optional<Nanoseconds> reading_since = {};
     std::vector<Taken> taken = {};
-    std::size_t last_count = 0;  // of readings
+    std::size_t last_count = 0;       // of readings
+    std::vector<Hunted> hunted = {};  // registers, in the order in which they are read
   };
 
   std::mutex mutex;
@@ -118,6 +126,20 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     --readers;
   }
 
+  // Whether each register has been renewed since the hunt began. What is left out of a reading has been, or is not
+  // there.
+  static bool has_seen_all(std::vector<Hunted>& hunted, std::span<const Reading> readings) {
+    if (hunted.empty()) {
+      for (const Reading& reading : readings) hunted.push_back({reading.channel, reading.raw});
+      return false;
+    }
+    for (const Reading& reading : readings) {
+      const auto known = std::ranges::find(hunted, reading.channel, &Hunted::channel);
+      if (known != hunted.end()) known->is_seen |= known->raw != std::exchange(known->raw, reading.raw);
+    }
+    return std::ranges::all_of(hunted, &Hunted::is_seen);
+  }
+
   // How long the call took.
   Nanoseconds read(Slot& slot, std::unique_lock<std::mutex>& lock) {
     const bool is_one_of_many = --slot.wanted > 0;
@@ -135,6 +157,8 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     const Nanoseconds took = taken.stamp.after - taken.stamp.before;
     lock.lock();
     slot.last_count = taken.readings.size();
+    if (!is_one_of_many) slot.hunted.clear();
+    if (is_one_of_many && has_seen_all(slot.hunted, taken.readings)) slot.wanted = std::min(slot.wanted, 1);
     slot.reading_since.reset();
     if (slot.taken.size() >= kMostWaiting) slot.taken.erase(slot.taken.begin());
     slot.taken.push_back(std::move(taken));

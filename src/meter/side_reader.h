@@ -43,8 +43,8 @@ class SideReader {
   void keep_pace(Nanoseconds period);
 
   // Has all that are not stuck read once more, with all that they have to say; hunting, again and again
-  // for a little longer than registers take to be renewed, so that one of the
-  // readings is the first to show a new value (meter/tick_phase.h).
+  // until all registers were seen to be renewed, or for a little longer than that
+  // takes: one of the readings is the first to show a new value (meter/tick_phase.h).
   enum class Look { once, hunt };
   void request(Look look = Look::once);
   static constexpr int kHuntReads = 22;

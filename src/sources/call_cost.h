@@ -29,6 +29,13 @@ class Spacing {
   explicit Spacing(Nanoseconds cost)
       : cost_{cost}, ticks_{static_cast<std::uint64_t>(std::clamp<Nanoseconds>(divide_up(cost, kCheap), 1, kMost))} {}
 
+  // The same, but with every `ticks`-th reading at most.
+  [[nodiscard]] Spacing at_least(std::uint64_t ticks) const {
+    Spacing seldomer = *this;
+    seldomer.ticks_ = std::max(ticks_, ticks);
+    return seldomer;
+  }
+
   // Whether it is made at this tick of the loop's grid. `shift`: so that not all are made at the same one.
   [[nodiscard]] bool is_due(std::uint64_t tick, std::uint64_t shift) const { return (tick + shift) % ticks_ == 0; }
   [[nodiscard]] bool is_each() const { return ticks_ == 1; }

@@ -84,7 +84,8 @@ void Gpu::space_counters() {
   const auto is_counter = [&](const Channel& channel) { return channel.kind == ChannelKind::energy; };
   if (std::ranges::none_of(inventory_.channels, is_counter)) return;
   std::vector<Reading> unused;
-  counters_ = Spacing::measured([&] { (void)sample_fields({.work = false, .quantities = false}, unused); });
+  counters_ =
+      Spacing::measured([&] { (void)sample_fields({.contexts = false, .work = false, .quantities = false}, unused); });
   if (counters_.is_each()) return;
   for (Channel& channel : inventory_.channels) {
     if (!is_counter(channel)) continue;
@@ -217,15 +218,18 @@ Result<void> Gpu::sample(std::vector<Reading>& out) {
   return sample_with({.round = is_on_pace_ ? Quantities::Round::now : Quantities::Round::in_turn}, out);
 }
 
-// A reading after that of the counters, so that its stamps are theirs alone, work is told up to then.
+// Drivers have a new word of work five or six times a second: it is asked for, and who holds contexts, with every other
+// reading. A reading after that of counters that cost much, so that its stamps are theirs alone, work is told up to
+// then.
 Result<void> Gpu::sample_on_pace(std::uint64_t tick, std::vector<Reading>& out) {
   if (!std::exchange(is_on_pace_, true)) return sample(out);
-  return sample_with({.counters = counters_.is_due(tick, shift_), .work = work_->spacing().is_due(tick - 1, shift_)},
-                     out);
+  const bool of_work = work_->spacing().is_due(tick - 1, shift_);
+  const bool of_contexts = of_work || Spacing{}.at_least(Work::kTicksPerWord).is_due(tick - 1, shift_);
+  return sample_with({.counters = counters_.is_due(tick, shift_), .contexts = of_contexts, .work = of_work}, out);
 }
 
 Result<void> Gpu::sample_quickly(std::vector<Reading>& out) {
-  return sample_with({.work = false, .quantities = false}, out);
+  return sample_with({.contexts = false, .work = false, .quantities = false}, out);
 }
 
 // Where counters cost much, a hunt that has seen one renewed looks at them no more.
@@ -233,7 +237,8 @@ Result<void> Gpu::sample_in_hunt(std::vector<Reading>& out) {
   const bool is_first = !std::exchange(is_hunting_, true);
   if (is_first) has_seen_ = false;
   const std::uint64_t before = counted_;
-  CHECK(sample_with({.counters = counters_.is_each() || !has_seen_, .work = false, .quantities = false}, out));
+  CHECK(sample_with(
+      {.counters = counters_.is_each() || !has_seen_, .contexts = false, .work = false, .quantities = false}, out));
   has_seen_ |= !is_first && counted_ != before;
   return {};
 }
@@ -246,7 +251,8 @@ Result<void> Gpu::sample_with(Asked asked, std::vector<Reading>& out) {
   Return worst = sample_fields(asked, out);
   const auto note = [&](Return status) { worst = is_there(status) ? worst : status; };
   note(sample_calls(asked, out));
-  if (asked.quantities) note(work_->sample(device_, asked.work, quantities_->is_round(), out));
+  const bool is_round = asked.quantities && quantities_->is_round();
+  if (asked.contexts || is_round) note(work_->sample(device_, asked.work, is_round, out));
   if (worst == Return::success) {
     if (asked.quantities) quantities_->sample(device_, out);
     return {};

@@ -58,10 +58,11 @@ class Gpu final : public Source {
   void leave_out(std::string_view what, Return status);
   [[nodiscard]] Return field_status(Field field, Scope scope) const;
 
-  // What a reading asks for. Power is asked for with each, and how the GPU fares, who holds contexts, with all but
-  // those that are one of many within moments.
+  // What a reading asks for. Power is asked for with each, and how the GPU fares with all but those that are one of
+  // many within moments.
   struct Asked {
     bool counters = true;
+    bool contexts = true;
     bool work = true;
     bool quantities = true;
     Quantities::Round round = Quantities::Round::in_turn;

@@ -13,8 +13,8 @@ namespace {
 // "between 1 second and 1/6 second, depending on the product" (NVML reference, nvmlUtilization_t); where it was
 // looked at, a sixth.
 constexpr Nanoseconds kUtilisationPeriod = kSecond / 6;
-// Readings without a sample after which the register is asked instead: the driver writes none while a GPU rests.
-constexpr std::uint64_t kPatience = 3;
+// Ticks without a sample after which the register is asked instead: the driver writes none while a GPU rests.
+constexpr std::uint64_t kPatience = 4;
 constexpr int kReadingsPerLook = 2;             // at the performance of slices: two calls each
 constexpr std::size_t kMostSamples = 128;       // that a driver keeps
 constexpr std::uint64_t kStale = 1'000'000;     // microseconds: for samples of processes that nobody needed until now
@@ -58,16 +58,17 @@ void Work::find_utilisation(Device device, Inventory& inventory) {
   samples_.resize(kMostSamples);
   const Return history = sample_history(device, before);
   has_history_ = is_there(history) || history == Return::not_found;
-  spacing_ = Spacing::measured([&] {
+  const Spacing by_cost = Spacing::measured([&] {
     std::vector<Reading> unused;
     (void)sample_history(device, unused);
     read_process_samples(device);
   });
+  spacing_ = by_cost.at_least(kTicksPerWord);
   utilisation_ = add(inventory, {.kind = ChannelKind::utilisation,
                                  .sensor = "nvml-utilisation",
                                  .detail = has_history_ ? "nvmlDeviceGetSamples" : "nvmlDeviceGetUtilizationRates",
                                  .period = kUtilisationPeriod,
-                                 .spacing = spacing_.is_each() ? 0 : spacing_.length(),
+                                 .spacing = by_cost.is_each() ? 0 : spacing_.length(),
                                  .window = kUtilisationPeriod});
   last_sample_ -= std::min(last_sample_, kLookBack);
   last_process_sample_ = 0;

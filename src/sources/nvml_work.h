@@ -19,6 +19,7 @@ class Work {
   // Adds channels of the inventory's first device, and its slices.
   Work(std::shared_ptr<Library> library, Device device, Inventory& inventory);
 
+  static constexpr std::uint64_t kTicksPerWord = 2;  // samples come every sixth or fifth of a second
   // How often it is to be asked for work.
   [[nodiscard]] const Spacing& spacing() const { return spacing_; }
   // Who holds contexts; `of_work`: and what was done since that was asked last; `is_round`: and what changes seldom.
@@ -61,7 +62,7 @@ class Work {
   int until_look_ = 0;                     // readings, at how busy they are
   bool has_history_ = false;
   std::uint64_t last_sample_ = 0;     // the driver's clock, µs
-  std::uint64_t without_sample_ = 0;  // readings
+  std::uint64_t without_sample_ = 0;  // ticks
   std::vector<Sample> samples_;
   std::uint64_t last_process_sample_ = 0;
   std::vector<ProcessUtilization> process_samples_;

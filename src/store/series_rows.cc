@@ -37,7 +37,7 @@ struct Tail {
   std::int64_t last_row = 0;
 };
 
-Result<Tail> read_tail(Connection& db, std::int64_t run, const std::optional<SeriesKey>& only = {}) {
+Result<Tail> read_tail(Connection& db, std::int64_t run) {
   Tail tail;
   TRY(const auto names, names_of(db, run));
   TRY(Query query, db.query("SELECT number, data FROM tail WHERE run = ? ORDER BY number", run));
@@ -52,8 +52,25 @@ Result<Tail> read_tail(Connection& db, std::int64_t run, const std::optional<Ser
       const auto name = names.find(section->device);
       if (name == names.end()) return damaged_series(db);
       SeriesKey key{.device = name->second, .track = section->track};
-      if (only && key != *only) continue;
       if (!unpack_points(section->packed, tail.points[std::move(key)])) return damaged_series(db);
+    }
+  }
+}
+
+// Those of one series, appended.
+Result<void> read_tail_of(Connection& db, std::int64_t run, const SeriesKey& key, std::vector<SeriesPoint>& points) {
+  TRY(const auto device, db.number("SELECT number FROM name WHERE run = ? AND text = ?", run, key.device));
+  if (!device) return {};
+  TRY(Query query, db.query("SELECT data FROM tail WHERE run = ? ORDER BY number", run));
+  for (;;) {
+    TRY(const bool row, query.next());
+    if (!row) return {};
+    ByteReader reader{query.view(0)};
+    while (!reader.at_end()) {
+      const auto section = read_section(reader);
+      if (!section) return damaged_series(db);
+      if (section->device != *device || section->track != key.track) continue;
+      if (!unpack_points(section->packed, points)) return damaged_series(db);
     }
   }
 }
@@ -167,10 +184,7 @@ Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, c
       if (!decode_chunk(query.view(0), points)) return damaged_series(db);
     }
   }
-  TRY(const Tail tail, read_tail(db, run, key));
-  if (const auto found = tail.points.find(key); found != tail.points.end()) {
-    points.insert(points.end(), found->second.begin(), found->second.end());
-  }
+  CHECK(read_tail_of(db, run, key, points));
   if (after) points.erase(points.begin(), std::ranges::upper_bound(points, *after, {}, &SeriesPoint::time));
   return points;
 }

@@ -19,7 +19,7 @@ from page import write
 from witness import Witness
 
 HERE = pathlib.Path(__file__).resolve().parent
-SECONDS = 7
+SECONDS = 6
 SETTLING = 2.0  # s of a load's beginning that is left out where its own power is asked for: rise of clocks and of means over 1 s
 
 

@@ -70,11 +70,12 @@ def _bus(found):
 def _shared(found):
     if "together, 130 ms" not in found:
         return
-    more, less = found["together, 130 ms"].values()
-    ratio = more.gpu["busy_joules"] / max(1e-9, less.gpu["busy_joules"])
-    yield "of two runs together, that with three times the work has two to five times the busy joules", 2 <= ratio <= 5, f"{ratio:.2f}"
-    for run in (more, less):
-        yield f"{run.name}, together: some of it is others'", run.gpu["other_joules"] > 0, f"{run.gpu['other_joules'] / run.gpu['measured_joules']:.1%}"
+    one, other = found["together, 130 ms"].values()
+    for mine, its in ((one, other), (other, one)):
+        share = mine.gpu["other_joules"] / its.gpu["busy_joules"]
+        yield f"{mine.name}, beside another run: what is others' holds the other's work", share >= 0.95, f"{share:.0%} of it"
+    yield ("runs that work by turns on one GPU say that their work is divided by samples",
+           all("divided-by-samples" in run.gpu["flags"] for run in (one, other)), ", ".join(one.gpu["flags"]))
 
 
 def _training(found):

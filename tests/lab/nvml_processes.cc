@@ -1,6 +1,7 @@
 // The stand-in's functions about memory and who uses a GPU, and its sampled past.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "tests/lab/standin.h"

@@ -242,7 +242,7 @@ Return State::shutdown() {
   return Return::success;
 }
 
-Return State::on_library(std::string_view call, const std::function<Return(Node&, std::uint32_t)>& answer) {
+Return State::on_library(std::string_view call, Answer<Node&, std::uint32_t> answer) {
   std::unique_lock lock{mutex_};
   counts_.add(call);
   const auto node = node_locked();
@@ -276,7 +276,7 @@ Return State::befalls(const Node& node, std::string_view call, std::uint32_t gpu
   return Return::success;
 }
 
-Return State::on_device(nvml::Device device, std::string_view call, const std::function<Return(Subject&)>& answer) {
+Return State::on_device(nvml::Device device, std::string_view call, Answer<Subject&> answer) {
   std::unique_lock lock{mutex_};
   if (!call.starts_with("nvmlDeviceGetHandle")) counts_.add(call);  // those came by on_library
   const auto node = node_locked();

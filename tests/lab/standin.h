@@ -9,7 +9,6 @@
 #pragma once
 #include <sys/types.h>
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -17,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/lab/answer.h"
 #include "tests/lab/call_counts.h"
 #include "tests/lab/scenario.h"
 
@@ -73,9 +73,8 @@ class State {
   nvml::Return init();
   nvml::Return shutdown();
   // About no GPU in particular. `uninitialized` where it is so.
-  nvml::Return on_library(std::string_view call, const std::function<nvml::Return(Node&, std::uint32_t)>& answer);
-  nvml::Return on_device(nvml::Device device, std::string_view call,
-                         const std::function<nvml::Return(Subject&)>& answer);
+  nvml::Return on_library(std::string_view call, Answer<Node&, std::uint32_t> answer);
+  nvml::Return on_device(nvml::Device device, std::string_view call, Answer<Subject&> answer);
   // 0: not known, or it has ended.
   pid_t resolve(const Pid& pid);
   // What befalls a call, or a field, on a GPU now. Waits if it hangs and time is real.
@@ -109,14 +108,14 @@ State& state();
 // Handles hold their meaning: which load of the driver, which GPU, which instance.
 nvml::Device handle_of(std::uint32_t generation, std::uint32_t gpu, std::optional<std::size_t> instance = {});
 
-template <class Answer>
-nvml::Return on_device(nvml::Device device, std::string_view call, Answer answer) {
+template <class Lambda>
+nvml::Return on_device(nvml::Device device, std::string_view call, const Lambda& answer) {
   return state().on_device(device, call, answer);
 }
 
 // A MIG instance does not have it.
-template <class Answer>
-nvml::Return on_gpu(nvml::Device device, std::string_view call, Answer answer) {
+template <class Lambda>
+nvml::Return on_gpu(nvml::Device device, std::string_view call, const Lambda& answer) {
   return state().on_device(
       device, call, [&](Subject& subject) { return subject.instance ? nvml::Return::not_supported : answer(subject); });
 }

@@ -252,8 +252,9 @@ bool SideReader::wait(For what, Nanoseconds deadline) {
     });
   };
   while (!is_done()) {
-    const Nanoseconds left = deadline - state_->clock.now().steady;
+    const Nanoseconds now = state_->clock.now().steady, left = deadline - now;
     if (left <= 0) return false;
+    state_->have_reader(now);  // the one that there is may have got stuck since
     state_->done.wait_for(lock, std::chrono::nanoseconds{std::min(left, 20 * kMillisecond)});
   }
   return true;

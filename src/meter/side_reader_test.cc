@@ -156,6 +156,19 @@ TEST(SideReader, WhatIsAskedForIsWholeEvenWhileOneIsReadOnPace) {
   EXPECT_TRUE(std::ranges::is_sorted(ticks, std::less{}));
 }
 
+TEST(SideReader, WhoeverWaitsWhileOneGetsStuckHasTheOthersSoon) {
+  const Delay hanging = delay_of(3000);
+  SideReader side;
+  side.open(0, opening(0ms, {hanging, delay_of(0), delay_of(0)}));
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  const Nanoseconds asked = RealClock{}.now().steady;
+  side.request();
+  EXPECT_TRUE(side.wait(SideReader::For::readings, in(2s)));
+  EXPECT_LT(RealClock{}.now().steady - asked, kSecond);
+  EXPECT_EQ(side.take().size(), 2u);
+  *hanging = 0;
+}
+
 TEST(SideReader, WhatWasAskedForIsThereAtTheNextTickWithItsStamps) {
   SideReader side;
   side.open(0, opening(0ms, {delay_of(5), delay_of(0)}));

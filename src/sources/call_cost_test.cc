@@ -38,6 +38,16 @@ TEST(Spacing, GpusTakeTurns) {
   }
 }
 
+TEST(Spacing, ACallThatHangsIsNotMadeAgain) {
+  int calls = 0;
+  const Spacing spacing = Spacing::measured([&] {
+    ++calls;
+    std::this_thread::sleep_for(120ms);
+  });
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(spacing.length(), kSecond);
+}
+
 TEST(Spacing, TheShortestOfSomeCallsIsWhatItCosts) {
   int calls = 0;
   const Spacing spacing = Spacing::measured([&] { std::this_thread::sleep_for(calls++ == 1 ? 2ms : 50ms); });

@@ -69,6 +69,13 @@ TEST(SideReader, ALibraryThatFailsToStartSaysWhy) {
   EXPECT_EQ(opened[0].sources.error().what, "not for you");
 }
 
+template <class Kind>
+Result<std::vector<std::unique_ptr<Source>>> one() {
+  std::vector<std::unique_ptr<Source>> sources;
+  sources.push_back(std::make_unique<Kind>());
+  return sources;
+}
+
 // Says which of its readings were quick ones.
 class Telling final : public Source {
  public:
@@ -88,11 +95,7 @@ class Telling final : public Source {
 
 TEST(SideReader, OfAHuntsReadingsAllButTheLastAreQuick) {
   SideReader side;
-  side.open(0, []() -> Result<std::vector<std::unique_ptr<Source>>> {
-    std::vector<std::unique_ptr<Source>> sources;
-    sources.push_back(std::make_unique<Telling>());
-    return sources;
-  });
+  side.open(0, one<Telling>);
   ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
   side.request(SideReader::Look::hunt);
   std::vector<std::uint64_t> quick;
@@ -130,11 +133,7 @@ class Pacing final : public Source {
 
 TEST(SideReader, WhatIsAskedForIsWholeEvenWhileOneIsReadOnPace) {
   SideReader side;
-  side.open(0, []() -> Result<std::vector<std::unique_ptr<Source>>> {
-    std::vector<std::unique_ptr<Source>> sources;
-    sources.push_back(std::make_unique<Pacing>());
-    return sources;
-  });
+  side.open(0, one<Pacing>);
   ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
   side.keep_pace(100 * kMillisecond);
   std::this_thread::sleep_for(350ms);

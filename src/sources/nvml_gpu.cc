@@ -84,8 +84,7 @@ void Gpu::space_counters() {
   const auto is_counter = [&](const Channel& channel) { return channel.kind == ChannelKind::energy; };
   if (std::ranges::none_of(inventory_.channels, is_counter)) return;
   std::vector<Reading> unused;
-  counters_ =
-      Spacing::measured([&] { (void)sample_fields({.contexts = false, .work = false, .quantities = false}, unused); });
+  counters_ = Spacing::measured([&] { (void)sample_fields(kSensors, unused); });
   if (counters_.is_each()) return;
   for (Channel& channel : inventory_.channels) {
     if (!is_counter(channel)) continue;
@@ -228,17 +227,16 @@ Result<void> Gpu::sample_on_pace(std::uint64_t tick, std::vector<Reading>& out) 
   return sample_with({.counters = counters_.is_due(tick, shift_), .contexts = of_contexts, .work = of_work}, out);
 }
 
-Result<void> Gpu::sample_quickly(std::vector<Reading>& out) {
-  return sample_with({.contexts = false, .work = false, .quantities = false}, out);
-}
+Result<void> Gpu::sample_quickly(std::vector<Reading>& out) { return sample_with(kSensors, out); }
 
 // Where counters cost much, a hunt that has seen one renewed looks at them no more.
 Result<void> Gpu::sample_in_hunt(std::vector<Reading>& out) {
   const bool is_first = !std::exchange(is_hunting_, true);
   if (is_first) has_seen_ = false;
   const std::uint64_t before = counted_;
-  CHECK(sample_with(
-      {.counters = counters_.is_each() || !has_seen_, .contexts = false, .work = false, .quantities = false}, out));
+  Asked asked = kSensors;
+  asked.counters = counters_.is_each() || !has_seen_;
+  CHECK(sample_with(asked, out));
   has_seen_ |= !is_first && counted_ != before;
   return {};
 }

@@ -67,6 +67,8 @@ class Gpu final : public Source {
     bool quantities = true;
     Quantities::Round round = Quantities::Round::in_turn;
   };
+  static constexpr Asked kSensors{
+      .counters = true, .contexts = false, .work = false, .quantities = false, .round = Quantities::Round::in_turn};
   Result<void> sample_with(Asked asked, std::vector<Reading>& out);
   Return sample_fields(Asked asked, std::vector<Reading>& out);
   Return sample_calls(Asked asked, std::vector<Reading>& out);

@@ -5,6 +5,7 @@ docs/measurements/gpu-CARD.md, with date and driver. Without a GPU it says so an
 gpu_test.py EVERYWATT [INDEX [KEEP]]     INDEX: which GPU of doctor's; KEEP: a folder for bills and readings
 """
 import csv
+import datetime
 import json
 import os
 import pathlib
@@ -83,8 +84,11 @@ class Bench:
     def uuid(self):
         return self.gpu["id"].removeprefix("gpu:")
 
+    def file(self, name, kind):
+        return self.folder / f"{name.replace(' ', '-').replace(',', '')}.{kind}"
+
     def start(self, name, *command):
-        place = self.folder / f"{name.replace(' ', '-').replace(',', '').replace('/', '-')}.json"
+        place = self.file(name, "json")
         process = subprocess.Popen([self.binary, "run", "--quiet", "--name", name, "--json", str(place), "--", *command], env=self.env,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         return place, process
@@ -115,7 +119,7 @@ class Bench:
         return self.run(name, sys.executable, str(HERE / "loads.py"), *map(str, words))
 
     def keep(self, name, witness):
-        with open(self.folder / f"{name.replace(' ', '-').replace(',', '').replace('/', '-')}.csv", "w", encoding="utf-8", newline="") as file:
+        with open(self.file(name, "csv"), "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(("seconds", *witness.readings))
             for together in zip(*filter(None, witness.readings.values())):
@@ -123,8 +127,6 @@ class Bench:
 
 
 def _wall(text):
-    import datetime
-
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 

@@ -122,7 +122,7 @@ def _together(found):
     rows = [(name, f"{run.bill['duration_seconds']:.1f} s", f"{run.gpu['measured_joules']:.0f}", *(number(run.gpu[f"{part}_joules"]) for part in
              ("busy", "idle", "other", "unattributed")), ", ".join(run.gpu["flags"]) or "–") for pair in pairs for name, run in pair.items()]
     return ["## Two runs and a process of nobody's on one GPU", "",
-            "At work for 60, 20 and (nobody's) 20 ms of each period, in turn. Every 200 ms the driver names one process, the one that ran last, "
+            "At work for 60, 20 and (nobody's) 20 ms of each period, in turn. Every 200 ms the driver names one process, it seems the one that ran last, "
             "and says how much the whole GPU worked: of a load that repeats in step with that, always the same one.", "",
             *table(("run", "lasted", "GPU, J", "busy", "idle", "others'", "nobody's", "flags"), rows)]
 

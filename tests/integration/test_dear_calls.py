@@ -1,6 +1,7 @@
 """A GPU whose driver takes milliseconds for a reading: it is read less often, and the bill is as right."""
 import json
 import struct
+import subprocess
 
 import pytest
 
@@ -57,9 +58,7 @@ def test_bytes_over_the_bus_do_not_go_round_unseen(measured):
 
 
 def test_doctor_says_how_often_it_is_read(tmp_path):
-    done = Everywatt(tmp_path)
-    import subprocess
-    out = subprocess.run([str(LAB), str(FIRMWARE), "--", str(BINARY), "doctor", "--json"], env=done.environment(), capture_output=True,
+    out = subprocess.run([str(LAB), str(FIRMWARE), "--", str(BINARY), "doctor", "--json"], env=Everywatt(tmp_path).environment(), capture_output=True,
                          text=True, timeout=60, check=True).stdout
     gpu, = [device for device in json.loads(out)["devices"] if device["kind"] == "gpu"]
     assert "read every 1.0 s, since it takes 3." in gpu["provenance"]

@@ -20,15 +20,24 @@ struct Weighed {
 };
 
 inline double weighted_median(std::vector<Weighed> values) {  // of one value at least
-  std::ranges::sort(values, {}, &Weighed::value);
-  double all = 0;
-  for (const Weighed& weighed : values) all += weighed.weight;
-  double so_far = 0;
-  for (const Weighed& weighed : values) {
-    so_far += weighed.weight;
-    if (so_far >= all / 2) return weighed.value;
+  const auto weight_of = [](auto begin, auto end) {
+    double sum = 0;
+    for (; begin != end; ++begin) sum += begin->weight;
+    return sum;
+  };
+  auto begin = values.begin(), end = values.end();  // it lies within
+  double left = weight_of(begin, end) / 2;          // that is to be passed from `begin` on
+  while (end - begin > 1) {
+    const auto middle = begin + (end - begin) / 2;
+    std::ranges::nth_element(begin, middle, end, {}, &Weighed::value);
+    if (const double lower = weight_of(begin, middle); lower >= left) {
+      end = middle;
+    } else {
+      left -= lower;
+      begin = middle;
+    }
   }
-  return values.back().value;
+  return begin->value;
 }
 
 }  // namespace everywatt

@@ -96,18 +96,20 @@ void FloorLearner::keep(const PowerPoint& point) {
   ++seen_in_[bin];
   if (points_.size() < kMostKept) {
     points_.push_back(point);
+    ++kept_in_[bin];
     ++fresh_;
     return;
   }
-  std::array<std::uint64_t, kBins> kept{};
-  for (const PowerPoint& p : points_) ++kept[bin_of(p)];
-  const auto fullest = static_cast<std::size_t>(std::ranges::max_element(kept) - kept.begin());
-  const bool is_of_most = kept[bin] == kept[fullest];
+  const auto fullest = static_cast<std::size_t>(std::ranges::max_element(kept_in_) - kept_in_.begin());
+  const bool is_of_most = kept_in_[bin] == kept_in_[fullest];
   const std::size_t giving = is_of_most ? bin : fullest;
-  std::uint64_t skip = (seen_ * 0x9E3779B97F4A7C15u >> 20) % (is_of_most ? seen_in_[bin] : kept[fullest]);
+  std::uint64_t skip = (seen_ * 0x9E3779B97F4A7C15u >> 20) % (is_of_most ? seen_in_[bin] : kept_in_[fullest]);
+  if (skip >= kept_in_[giving]) return;
   for (PowerPoint& p : points_) {
     if (bin_of(p) != giving || skip-- > 0) continue;
     p = point;
+    --kept_in_[giving];
+    ++kept_in_[bin];
     ++fresh_;
     return;
   }

@@ -106,6 +106,7 @@ class FloorLearner {
   static constexpr std::size_t kBins = 16;  // of utilisation
   std::uint64_t seen_ = 0;
   std::array<std::uint64_t, kBins> seen_in_{};
+  std::array<std::uint64_t, kBins> kept_in_{};
   mutable std::size_t fresh_ = 0;  // of points_, since the line was fitted
   mutable std::optional<Floor> fitted_ = {};
 };

@@ -61,13 +61,17 @@ class Gauges {
   void add_sources(std::span<const Inventory* const> inventories);
   // Whether the reading is of a quantity: then it is kept here.
   bool take(std::size_t source, Stamp stamp, const Reading& reading);
-  // Since the last call, of quantities that are told by phase.
+  // What came since the last call, of quantities that are told by phase.
   struct Told {
     std::size_t source = 0;
     std::size_t gauge = 0;
     Gauge::Step step = {};
   };
-  [[nodiscard]] std::vector<Told> take_steps() { return std::exchange(steps_, {}); }
+  template <class Tell>
+  void tell_steps(const Tell& tell) {
+    for (const Told& told : steps_) tell(told);
+    steps_.clear();
+  }
   [[nodiscard]] const QuantityChannel& channel_of(const Told& told) const {
     return sources_[told.source].gauges[told.gauge].channel();
   }

@@ -65,6 +65,9 @@ void Meter::add_books(std::span<const Inventory* const> inventories, const Elect
     const auto correction = options_.corrections.find(elected.device.id + " " + channel.sensor);
     if (correction != options_.corrections.end()) correct(channel, correction->second);
     candidates.push_back({std::move(channel), place.source, place.channel});
+    if (books_of_.size() <= place.source) books_of_.resize(place.source + 1);
+    if (auto& of_source = books_of_[place.source]; of_source.empty() || of_source.back() != books_.size())
+      of_source.push_back(books_.size());
   }
   const auto known = options_.floors.find(elected.device.id);
   const Floor floor = known != options_.floors.end() ? known->second : Floor{.power = prior_floor(candidates)};
@@ -140,7 +143,8 @@ void Meter::take(std::size_t source, Stamp stamp, std::span<const Reading> readi
         package.activity.take(stamp.middle(), reading.raw * package.scale.numerator / package.scale.denominator);
       }
     }
-    for (DeviceBooks& books : books_) books.take(source, stamp, reading);
+    if (source >= books_of_.size()) continue;
+    for (const std::size_t books : books_of_[source]) books_[books].take(source, stamp, reading);
   }
   for (GpuUse& gpu : gpus_) {
     if (gpu.source == source && !readings.empty()) take_gpu(gpu, stamp.middle(), readings);

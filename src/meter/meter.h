@@ -157,6 +157,7 @@ class Meter {
   std::vector<GpuUse> gpus_;
   OwnerOf owner_of_ = [](std::int64_t) { return Owner::others; };
   std::vector<DeviceBooks> books_;
+  std::vector<std::vector<std::size_t>> books_of_;  // by source: places of those that may use it
   Gauges gauges_;
   RunPhases phases_;
   RankWatch ranks_;

@@ -24,14 +24,14 @@ void Meter::add_look(PhaseQuantities::Look look) {
 }
 
 void Meter::note_phase_quantities(const std::map<std::string, Work>& gpus) {
-  for (const Gauges::Told& told : gauges_.take_steps()) {
+  gauges_.tell_steps([this](const Gauges::Told& told) {
     const QuantityChannel& channel = gauges_.channel_of(told);
     add_look({.device = channel.device,
               .name = channel.name,
               .from = told.step.from,
               .to = told.step.to,
               .amount = told.step.amount});
-  }
+  });
   for (const auto& [device, work] : gpus) {
     for (const Activity::Piece& piece : work) {
       if (!piece.is_told || piece.end <= piece.begin) continue;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kFewest = 6;
 constexpr int kRounds = 8;
+constexpr double kStill = 1e-3;  // of a line's floor and slope: a round that moves it less was the last that it takes
 // Points whose pairs make the first line: all pairs of all points would be many, and the squares take all.
 constexpr std::size_t kEnoughForMedian = 32;
 // Huber's weights: up to so many standard deviations a point counts in full, beyond by its distance; and Tukey's
@@ -45,12 +46,13 @@ std::vector<PowerPoint> some_of(std::span<const PowerPoint> points) {
 // low, which would make the line too steep or too flat.
 std::optional<PowerLine> median_line(std::span<const PowerPoint> points, double least_run) {
   std::vector<Weighed> slopes;
+  slopes.reserve(points.size() * (points.size() - 1) / 2);
   for (std::size_t i = 0; i < points.size(); ++i) {
     for (std::size_t k = i + 1; k < points.size(); ++k) {
       const double run = points[k].utilisation - points[i].utilisation;
       if (std::abs(run) <= least_run) continue;
-      const double doubt = std::hypot(points[i].doubt, points[k].doubt);
-      slopes.push_back({.value = (points[k].watts - points[i].watts) / run, .weight = run * run / (doubt * doubt)});
+      const double doubt = points[i].doubt * points[i].doubt + points[k].doubt * points[k].doubt;  // squared
+      slopes.push_back({.value = (points[k].watts - points[i].watts) / run, .weight = run * run / doubt});
     }
   }
   if (slopes.empty()) return std::nullopt;
@@ -143,7 +145,10 @@ std::optional<PowerLine> fit_power_line(std::span<const PowerPoint> points, doub
   for (int round = 0; line && line->slope > 0 && round < kRounds; ++round) {
     const auto next = refined(points, *line, round);
     if (!next) break;
+    const bool is_still = std::abs(next->floor - line->floor) < kStill * std::abs(line->floor) &&
+                          std::abs(next->slope - line->slope) < kStill * line->slope;
     line = next;
+    if (is_still) round = round < kGentleRounds ? kGentleRounds - 1 : kRounds;
   }
   if (!line || !(line->slope > 0)) return std::nullopt;
   line->floor_error = std::hypot(line->floor_error, flattening(points, *line));

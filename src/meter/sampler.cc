@@ -92,12 +92,16 @@ void Sampler::call(Clock& clock, std::size_t source, Nanoseconds& before) {
 }
 
 void Sampler::take_from_beside() {
-  for (SideReader::Taken& taken : side_->take()) {
-    const auto at = std::ranges::find(sources_, taken.source);
-    if (at == sources_.end()) continue;
-    calls_.push_back({static_cast<std::size_t>(at - sources_.begin()), taken.stamp, taken.readings.size()});
-    std::ranges::copy(taken.readings, std::back_inserter(readings_));
-    note(taken.outcome);
+  side_->take(batch_);
+  std::span<const Reading> rest{batch_.readings};
+  for (const SideReader::Call& call : batch_.calls) {
+    const auto readings = rest.first(call.readings);
+    rest = rest.subspan(call.readings);
+    const auto at = std::ranges::find(sources_, call.source);
+    if (at == sources_.end()) continue;  // it came up since the last look
+    calls_.push_back({static_cast<std::size_t>(at - sources_.begin()), call.stamp, call.readings});
+    std::ranges::copy(readings, std::back_inserter(readings_));
+    note(call.outcome);
   }
 }
 

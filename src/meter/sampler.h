@@ -77,6 +77,7 @@ class Sampler {
   std::vector<Source*> sources_;      // ours and those beside, in the order in which they came
   std::set<const Source*> beside_;    // those that are read there
   std::unique_ptr<SideReader> side_;  // none: nothing is slow here
+  SideReader::Batch batch_;           // what was taken from there last
   bool reads_beside_ = false;         // the meter uses one of them, or one may still come
   std::vector<SourceState> states_;
   struct Call {

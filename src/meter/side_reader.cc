@@ -9,12 +9,14 @@
 #include <thread>
 #include <utility>
 
+#include "base/bell.h"
+
 namespace everywatt {
 namespace {
 
 // Drivers answer within milliseconds, the slowest within tens; longer is stuck.
 constexpr Nanoseconds kStuck = 250 * kMillisecond;
-// Readings of one source that nobody took: the loop was stopped. The oldest go.
+// Calls for each source that nobody took: the loop was stopped. The oldest go.
 constexpr std::size_t kMostWaiting = 64;
 
 }  // namespace
@@ -31,17 +33,16 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     int wanted = 0;         // readings
     bool is_asked = false;  // for one of all that there is, not by the pace
     std::optional<Nanoseconds> reading_since = {};
-    std::vector<Taken> taken = {};
-    std::size_t last_count = 0;       // of readings
     std::vector<Hunted> hunted = {};  // registers, in the order in which they are read
   };
 
   std::mutex mutex;
-  std::condition_variable work;  // for the readers
+  Bell work;                     // for the readers
   std::condition_variable done;  // for the loop
   RealClock clock;
   bool is_over = false;
   std::vector<std::unique_ptr<Slot>> slots;
+  Batch batch;  // that nobody took
   std::vector<Opened> opened;
   std::size_t opening = 0;
   std::size_t readers = 0;
@@ -107,21 +108,24 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
         next_due = next_on_grid(now, period);
         if (next_slot()) return;
       }
-      work.wait_for(lock, std::chrono::nanoseconds{next_due - now});
+      work.wait(lock, next_due);
     }
   }
 
   void read_all() {
     std::unique_lock lock{mutex};
+    std::vector<Reading> readings;
     int round = 0;
     for (;;) {
       wait_for_work(lock);
       if (is_over) break;
       if (const int wanted = next_slot()->wanted; wanted < std::exchange(round, wanted)) {
-        work.wait_for(lock, std::chrono::nanoseconds{kHuntPause}, [&] { return is_over; });
+        for (const Nanoseconds end = clock.now().steady + kHuntPause; !is_over && clock.now().steady < end;)
+          work.wait(lock, end);
         continue;
       }
-      if (read(*next_slot(), lock) > kStuck && readers > 1) break;  // another has taken over: one reader is enough
+      if (read(*next_slot(), readings, lock) > kStuck && readers > 1)
+        break;  // another has taken over: one reader is enough
     }
     --readers;
   }
@@ -140,30 +144,38 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     return std::ranges::all_of(hunted, &Hunted::is_seen);
   }
 
-  // How long the call took.
-  Nanoseconds read(Slot& slot, std::unique_lock<std::mutex>& lock) {
+  // How long the call took. `readings`: the reader's memory for what it gives.
+  Nanoseconds read(Slot& slot, std::vector<Reading>& readings, std::unique_lock<std::mutex>& lock) {
     const bool is_one_of_many = --slot.wanted > 0;
     const bool is_whole = !is_one_of_many && std::exchange(slot.is_asked, false);
     const auto now_tick = static_cast<std::uint64_t>(tick);
     slot.reading_since = clock.now().steady;
-    Taken taken{.source = slot.source.get(), .stamp = {}, .readings = {}, .outcome = {}};
-    taken.readings.reserve(slot.last_count);
+    readings.clear();
     lock.unlock();
-    taken.stamp.before = clock.now().steady;
-    taken.outcome = is_one_of_many ? slot.source->sample_in_hunt(taken.readings)
-                    : is_whole     ? slot.source->sample(taken.readings)
-                                   : slot.source->sample_on_pace(now_tick, taken.readings);
-    taken.stamp.after = clock.now().steady;
-    const Nanoseconds took = taken.stamp.after - taken.stamp.before;
+    Stamp stamp;
+    stamp.before = clock.now().steady;
+    auto outcome = is_one_of_many ? slot.source->sample_in_hunt(readings)
+                   : is_whole     ? slot.source->sample(readings)
+                                  : slot.source->sample_on_pace(now_tick, readings);
+    stamp.after = clock.now().steady;
     lock.lock();
-    slot.last_count = taken.readings.size();
     if (!is_one_of_many) slot.hunted.clear();
-    if (is_one_of_many && has_seen_all(slot.hunted, taken.readings)) slot.wanted = std::min(slot.wanted, 1);
+    if (is_one_of_many && has_seen_all(slot.hunted, readings)) slot.wanted = std::min(slot.wanted, 1);
     slot.reading_since.reset();
-    if (slot.taken.size() >= kMostWaiting) slot.taken.erase(slot.taken.begin());
-    slot.taken.push_back(std::move(taken));
+    keep({.source = slot.source.get(), .stamp = stamp, .readings = readings.size(), .outcome = std::move(outcome)},
+         readings);
     done.notify_all();
-    return took;
+    return stamp.after - stamp.before;
+  }
+
+  void keep(Call call, std::span<const Reading> readings) {
+    if (batch.calls.size() >= kMostWaiting * slots.size()) {
+      const auto oldest = static_cast<std::ptrdiff_t>(batch.calls.front().readings);
+      batch.readings.erase(batch.readings.begin(), batch.readings.begin() + oldest);
+      batch.calls.erase(batch.calls.begin());
+    }
+    batch.readings.insert(batch.readings.end(), readings.begin(), readings.end());
+    batch.calls.push_back(std::move(call));
   }
 
   void open_family(std::size_t family, const SlowOpen& open) {
@@ -190,7 +202,7 @@ SideReader::SideReader() : state_{std::make_shared<State>()} {}
 SideReader::~SideReader() {
   const std::lock_guard lock{state_->mutex};
   state_->is_over = true;
-  state_->work.notify_all();
+  state_->work.ring();
 }
 
 void SideReader::open(std::size_t family, SlowOpen open) {
@@ -220,7 +232,7 @@ void SideReader::request(Look look) {
     for (const auto& slot : state_->slots) slot->is_asked = true;
   }
   state_->have_reader(now);
-  state_->work.notify_one();
+  state_->work.ring();
 }
 
 void SideReader::keep_pace(Nanoseconds period) {
@@ -229,16 +241,16 @@ void SideReader::keep_pace(Nanoseconds period) {
   if (state_->period != period) {
     state_->period = period;
     state_->next_due = now;
-    state_->work.notify_all();
+    state_->work.ring();
   }
   if (period > 0) state_->have_reader(now);
 }
 
-std::vector<SideReader::Taken> SideReader::take() {
+void SideReader::take(Batch& into) {
+  into.calls.clear();
+  into.readings.clear();
   const std::lock_guard lock{state_->mutex};
-  std::vector<Taken> all;
-  for (const auto& slot : state_->slots) std::ranges::move(std::exchange(slot->taken, {}), std::back_inserter(all));
-  return all;
+  std::swap(into, state_->batch);
 }
 
 bool SideReader::wait(For what, Nanoseconds deadline) {

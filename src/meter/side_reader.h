@@ -49,13 +49,19 @@ class SideReader {
   void request(Look look = Look::once);
   static constexpr int kHuntReads = 22;
   static constexpr Nanoseconds kHuntPause = 5 * kMillisecond;
-  struct Taken {
+  struct Call {
     const Source* source = nullptr;
     Stamp stamp;
-    std::vector<Reading> readings;
+    std::size_t readings = 0;  // that it gave
     Result<void> outcome;
   };
-  std::vector<Taken> take();
+  // Calls in the order in which they came back, and what they gave, one after another.
+  struct Batch {
+    std::vector<Call> calls;
+    std::vector<Reading> readings;
+  };
+  // What came since the last call, in place of what `into` held: its memory is used for what comes next.
+  void take(Batch& into);
   // Until all that was requested is there, or has come up, at most until
   // `deadline` (CLOCK_MONOTONIC): false then. Does not wait for what is stuck already.
   enum class For { readings, openings };

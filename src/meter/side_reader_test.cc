@@ -69,6 +69,12 @@ TEST(SideReader, ALibraryThatFailsToStartSaysWhy) {
   EXPECT_EQ(opened[0].sources.error().what, "not for you");
 }
 
+SideReader::Batch take(SideReader& side) {
+  SideReader::Batch batch;
+  side.take(batch);
+  return batch;
+}
+
 template <class Kind>
 Result<std::vector<std::unique_ptr<Source>>> one() {
   std::vector<std::unique_ptr<Source>> sources;
@@ -102,14 +108,14 @@ TEST(SideReader, OfAHuntsReadingsAllButTheLastAreQuick) {
   const Nanoseconds deadline = in(5s);
   while (quick.size() < SideReader::kHuntReads && RealClock{}.now().steady < deadline) {
     std::this_thread::sleep_for(10ms);
-    for (const auto& taken : side.take()) quick.push_back(taken.readings.at(0).raw);
+    for (const Reading& reading : take(side).readings) quick.push_back(reading.raw);
   }
   std::vector<std::uint64_t> expected(SideReader::kHuntReads, 1);
   expected.back() = 0;
   EXPECT_EQ(quick, expected);
   side.request();
   ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
-  EXPECT_EQ(side.take().at(0).readings.at(0).raw, 0u);
+  EXPECT_EQ(take(side).readings.at(0).raw, 0u);
 }
 
 // Says what kind of reading each was.
@@ -142,15 +148,15 @@ TEST(SideReader, WhatIsAskedForIsWholeEvenWhileOneIsReadOnPace) {
       std::chrono::nanoseconds{next_on_grid(now, 100 * kMillisecond) + 10 * kMillisecond - now});
   side.request();  // most likely while it is being read
   ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
-  const auto taken = side.take();
-  ASSERT_GE(taken.size(), 3u);
-  EXPECT_EQ(taken.back().readings.at(0).channel, Pacing::whole);
+  const auto [calls, readings] = take(side);
+  ASSERT_GE(calls.size(), 3u);
+  ASSERT_EQ(readings.size(), calls.size());  // one each
+  EXPECT_EQ(readings.back().channel, Pacing::whole);
   std::vector<std::uint64_t> ticks;
-  for (const auto& one : taken) {
-    const Reading& reading = one.readings.at(0);
-    if (reading.channel != Pacing::on_pace) continue;
-    ticks.push_back(reading.raw);
-    EXPECT_LE(static_cast<Nanoseconds>(reading.raw), one.stamp.before / (100 * kMillisecond));
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    if (readings[i].channel != Pacing::on_pace) continue;
+    ticks.push_back(readings[i].raw);
+    EXPECT_LE(static_cast<Nanoseconds>(readings[i].raw), calls[i].stamp.before / (100 * kMillisecond));
   }
   EXPECT_TRUE(std::ranges::is_sorted(ticks, std::less{}));
 }
@@ -164,7 +170,7 @@ TEST(SideReader, WhoeverWaitsWhileOneGetsStuckHasTheOthersSoon) {
   side.request();
   EXPECT_TRUE(side.wait(SideReader::For::readings, in(2s)));
   EXPECT_LT(RealClock{}.now().steady - asked, kSecond);
-  EXPECT_EQ(side.take().size(), 2u);
+  EXPECT_EQ(take(side).calls.size(), 2u);
   *hanging = 0;
 }
 
@@ -175,14 +181,14 @@ TEST(SideReader, WhatWasAskedForIsThereAtTheNextTickWithItsStamps) {
   const Nanoseconds asked = RealClock{}.now().steady;
   side.request();
   ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
-  const auto taken = side.take();
+  const auto taken = take(side).calls;
   ASSERT_EQ(taken.size(), 2u);
   for (const auto& one : taken) {
     EXPECT_GE(one.stamp.before, asked);
-    EXPECT_EQ(one.readings.size(), 1u);
+    EXPECT_EQ(one.readings, 1u);
   }
   EXPECT_GE(taken[0].stamp.after - taken[0].stamp.before, 5 * kMillisecond);
-  EXPECT_TRUE(side.take().empty());
+  EXPECT_TRUE(take(side).calls.empty());
 }
 
 TEST(SideReader, ACallThatHangsTouchesNoOtherAndComesBack) {
@@ -195,7 +201,7 @@ TEST(SideReader, ACallThatHangsTouchesNoOtherAndComesBack) {
   for (int tick = 0; tick < 10; ++tick) {
     side.request();
     std::this_thread::sleep_for(100ms);
-    for (const auto& one : side.take()) of_others += one.source != hung;
+    for (const auto& one : take(side).calls) of_others += one.source != hung;
   }
   EXPECT_GE(of_others, 5);  // all but those until it was seen to be stuck
   *hanging = 0;
@@ -204,7 +210,7 @@ TEST(SideReader, ACallThatHangsTouchesNoOtherAndComesBack) {
   side.request();
   ASSERT_TRUE(side.wait(SideReader::For::readings, in(5s)));
   int of_hung = 0;
-  for (const auto& one : side.take()) of_hung += one.source == hung;
+  for (const auto& one : take(side).calls) of_hung += one.source == hung;
   EXPECT_EQ(of_hung, 2);  // the long one and the one after it
 }
 
@@ -216,14 +222,14 @@ TEST(SideReader, KeepsThePaceOfTheTicksByItself) {
   side.keep_pace(kPeriod);
   std::this_thread::sleep_for(525ms);
   side.keep_pace(0);
-  const auto taken = side.take();
+  const auto taken = take(side).calls;
   EXPECT_GE(taken.size(), 6u);  // the first at once, then ten: some less on a machine that has other things to do
   EXPECT_LE(taken.size(), 12u);
   for (std::size_t i = 1; i < taken.size(); ++i) {
     EXPECT_GT(taken[i].stamp.before / kPeriod, taken[i - 1].stamp.before / kPeriod) << "one a tick";
   }
   std::this_thread::sleep_for(100ms);
-  EXPECT_TRUE(side.take().empty());
+  EXPECT_TRUE(take(side).calls.empty());
 }
 
 TEST(SideReader, WhereAPacedReaderIsStuckTheNextLookHasAnotherTakeOver) {
@@ -232,10 +238,10 @@ TEST(SideReader, WhereAPacedReaderIsStuckTheNextLookHasAnotherTakeOver) {
   ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
   side.keep_pace(20 * kMillisecond);
   std::this_thread::sleep_for(400ms);
-  EXPECT_TRUE(side.take().empty());
+  EXPECT_TRUE(take(side).calls.empty());
   side.keep_pace(20 * kMillisecond);
   std::this_thread::sleep_for(400ms);
-  EXPECT_GE(side.take().size(), 5u);
+  EXPECT_GE(take(side).calls.size(), 5u);
 }
 
 TEST(SideReader, TheEndDoesNotWaitForWhatHangs) {

@@ -185,7 +185,7 @@ Result<void> LedgerFile::write(const std::map<std::string, SeriesWrite>& series,
     }
     CHECK(put_run_parts(*db_, names_, written_, *key, run));
     if (const auto write = series.find(id); write != series.end())
-      CHECK(write_series(*db_, names_, *key, write->second));
+      CHECK(write_series(*db_, names_, *key, write->second, run.series));
   }
   return write_floors(*db_, pending_);
 }
@@ -207,7 +207,7 @@ Result<void> LedgerFile::commit() {
   TRY(auto series, plan());
   std::vector<std::string> vanished;
   CHECK(in_transaction([&] { return write(series, vanished); }));
-  for (auto& [id, write] : series) open_[id] = std::move(write.after);
+  for (auto& [id, write] : series) note_written(open_[id], std::move(write), pending_.runs.at(id).series);
   pending_ = {};
   fold_log(*db_, kLogPages);
   if (vanished.empty()) return {};

@@ -38,20 +38,17 @@ Result<void> put_device(Connection& db, NameNumbers& names, Written& written, st
       record.busy_time, record.reserved_time, record.utilisation_known, fact_text(record.flags), record.reason);
 }
 
-// A row that says what it said is not written again.
 Result<void> put_quantities(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
   TRY(const std::int64_t device, names.number(db, run, record.device.id));
   for (const QuantityRecord& quantity : record.quantities) {
     TRY(const std::int64_t name, names.number(db, run, quantity.name));
     CHECK(
-        db.run("INSERT INTO quantity (run, device, name, unit, mean, least, most, total, sampled, observed_ns, reason) "
-               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET (unit, mean, least, most, total, "
-               "sampled, observed_ns, reason) = (excluded.unit, excluded.mean, excluded.least, excluded.most, "
-               "excluded.total, excluded.sampled, excluded.observed_ns, excluded.reason) WHERE (mean, least, most, "
-               "total, sampled, observed_ns, reason) IS NOT (excluded.mean, excluded.least, excluded.most, "
-               "excluded.total, excluded.sampled, excluded.observed_ns, excluded.reason)",
-               run, device, name, quantity.unit, quantity.mean, quantity.least, quantity.most, quantity.total,
-               quantity.is_sampled, quantity.observed, quantity.reason));
+        db.update_or_insert("UPDATE quantity SET (unit, mean, least, most, total, sampled, observed_ns, reason) = "
+                            "(?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) WHERE run = ?1 AND device = ?2 AND name = ?3",
+                            "INSERT INTO quantity (run, device, name, unit, mean, least, most, total, sampled, "
+                            "observed_ns, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                            run, device, name, quantity.unit, quantity.mean, quantity.least, quantity.most,
+                            quantity.total, quantity.is_sampled, quantity.observed, quantity.reason));
   }
   return {};
 }
@@ -111,18 +108,21 @@ Result<void> put_entries(Connection& db, NameNumbers& names, std::int64_t run,
     TRY(const std::int64_t device, names.number(db, run, key.device));
     TRY(const std::int64_t phase, names.number(db, run, key.phase));
     CHECK(
-        db.run("INSERT INTO entry (run, device, phase, account, minute, energy_uj) VALUES (?, ?, ?, ?, ?, ?) "
-               "ON CONFLICT DO UPDATE SET energy_uj = energy_uj + excluded.energy_uj",
-               run, device, phase, static_cast<int>(key.account), key.minute, energy));
+        db.update_or_insert("UPDATE entry SET energy_uj = energy_uj + ?6 WHERE run = ?1 AND minute = ?5 AND "
+                            "device = ?2 AND phase = ?3 AND account = ?4",
+                            "INSERT INTO entry (run, device, phase, account, minute, energy_uj) "
+                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                            run, device, phase, static_cast<int>(key.account), key.minute, energy));
     Sum& sum = sums[device];
     sum.booked += energy;
     if (key.account == Account::busy || key.account == Account::idle) sum.charged += energy;
   }
   for (const auto& [device, sum] : sums) {
     CHECK(
-        db.run("INSERT INTO device_sum (run, name, charged_uj, booked_uj) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-               "SET charged_uj = charged_uj + excluded.charged_uj, booked_uj = booked_uj + excluded.booked_uj",
-               run, device, sum.charged, sum.booked));
+        db.update_or_insert("UPDATE device_sum SET (charged_uj, booked_uj) = (charged_uj + ?3, booked_uj + ?4) "
+                            "WHERE run = ?1 AND name = ?2",
+                            "INSERT INTO device_sum (run, name, charged_uj, booked_uj) VALUES (?1, ?2, ?3, ?4)", run,
+                            device, sum.charged, sum.booked));
   }
   return {};
 }

@@ -75,7 +75,8 @@ Result<void> read_tail_of(Connection& db, std::int64_t run, const SeriesKey& key
   }
 }
 
-Result<void> plan_chunks(const SeriesKey& key, std::vector<SeriesPoint> points, RunEnd end, SeriesWrite& write) {
+Result<void> plan_chunks(const SeriesKey& key, std::vector<SeriesPoint> points, RunEnd end,
+                         SeriesWrite::Folded& write) {
   std::span<const SeriesPoint> rest{points};
   while (rest.size() >= kChunkPoints || (end == RunEnd::ended && !rest.empty())) {
     const auto part = rest.first(std::min(rest.size(), kChunkPoints));
@@ -121,43 +122,37 @@ Result<OpenRun> open_series(Connection& db, std::int64_t run) {
 
 Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const OpenRun& open,
                                 const PointsByKey& pending, RunEnd end) {
-  SeriesWrite write{.chunks = {}, .folded_through = {}, .tail = {}, .after = open};
-  if (!is_time_to_fold(open, pending, end)) {
-    write.tail = pending;
-    for (const auto& [key, points] : pending) {
-      OpenSeries& series = write.after[key];
-      series.tail_points += points.size();
-      series.last = points.back().time;
-    }
-    return write;
-  }
+  if (!is_time_to_fold(open, pending, end)) return SeriesWrite{};
+  SeriesWrite::Folded folded{.through = {}, .chunks = {}, .tail = {}, .after = open};
   Tail tail;
   TRY(const auto run, run_key(db, run_id));
   if (run) {
     TRY(tail, read_tail(db, *run));
-    if (tail.last_row > 0) write.folded_through = tail.last_row;
+    if (tail.last_row > 0) folded.through = tail.last_row;
   }
   for (const auto& [key, points] : pending) {
     auto& all = tail.points[key];
     all.insert(all.end(), points.begin(), points.end());
   }
-  for (auto& [key, points] : tail.points) CHECK(plan_chunks(key, std::move(points), end, write));
-  return write;
+  for (auto& [key, points] : tail.points) CHECK(plan_chunks(key, std::move(points), end, folded));
+  return SeriesWrite{.folded = std::move(folded)};
 }
 
-Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, const SeriesWrite& write) {
-  for (const SeriesWrite::Chunk& chunk : write.chunks) {
-    TRY(const std::int64_t device, names.number(db, run, chunk.key.device));
-    CHECK(db.run("INSERT INTO chunk (run, device, track, first_ns, last_ns, points, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, const SeriesWrite& write,
+                          const PointsByKey& pending) {
+  if (write.folded) {
+    for (const SeriesWrite::Chunk& chunk : write.folded->chunks) {
+      TRY(const std::int64_t device, names.number(db, run, chunk.key.device));
+      CHECK(
+          db.run("INSERT INTO chunk (run, device, track, first_ns, last_ns, points, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
                  run, device, static_cast<int>(chunk.key.track), chunk.first, chunk.last, std::uint64_t{chunk.points},
                  Blob{chunk.data}));
+    }
+    if (write.folded->through)
+      CHECK(db.run("DELETE FROM tail WHERE run = ? AND number <= ?", run, *write.folded->through));
   }
-  if (write.folded_through) {
-    CHECK(db.run("DELETE FROM tail WHERE run = ? AND number <= ?", run, *write.folded_through));
-  }
-  if (write.tail.empty()) return {};
   std::string data;
-  for (const auto& [key, points] : write.tail) {
+  for (const auto& [key, points] : write.folded ? write.folded->tail : pending) {
     TRY(const std::int64_t device, names.number(db, run, key.device));
     const std::string packed = pack_points(points);
     put_varint(data, static_cast<std::uint64_t>(device));
@@ -165,9 +160,22 @@ Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, 
     put_varint(data, std::uint64_t{packed.size()});
     data += packed;
   }
+  if (data.empty()) return {};
   return db.run(
       "INSERT INTO tail (run, number, data) SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM tail WHERE run = ?1", run,
       Blob{data});
+}
+
+void note_written(OpenRun& open, SeriesWrite write, const PointsByKey& pending) {
+  if (write.folded) {
+    open = std::move(write.folded->after);
+    return;
+  }
+  for (const auto& [key, points] : pending) {
+    OpenSeries& series = open[key];
+    series.tail_points += points.size();
+    series.last = points.back().time;
+  }
 }
 
 Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, const SeriesKey& key,

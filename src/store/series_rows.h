@@ -36,10 +36,14 @@ struct SeriesWrite {
     std::size_t points = 0;
     std::string data;
   };
-  std::vector<Chunk> chunks;
-  std::optional<std::int64_t> folded_through;  // tail rows up to this one are in `chunks` and `tail`
-  PointsByKey tail;
-  OpenRun after;  // what the file holds when this is written
+  // Where it was time to fold: tail rows up to this one are in `chunks` and `tail`; none: there were no rows.
+  struct Folded {
+    std::optional<std::int64_t> through;
+    std::vector<Chunk> chunks;
+    PointsByKey tail;
+    OpenRun after;  // what the file holds when this is written
+  };
+  std::optional<Folded> folded;  // none: the pending points are one more tail row
 };
 
 enum class RunEnd { open, ended };
@@ -47,7 +51,10 @@ enum class RunEnd { open, ended };
 // The file is looked at only where it is time to fold.
 Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const OpenRun& open,
                                 const PointsByKey& pending, RunEnd end);
-Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, const SeriesWrite& write);
+Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, const SeriesWrite& write,
+                          const PointsByKey& pending);
+// What the file holds once that is written.
+void note_written(OpenRun& open, SeriesWrite write, const PointsByKey& pending);
 
 // Points of one series that lie after `after`, in the order of time.
 Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, const SeriesKey& key,

@@ -163,6 +163,8 @@ Result<Query> Connection::prepare(std::string_view sql) {
   return Query{db_.get(), found->second.get(), path_.get()};
 }
 
+int Connection::changed_rows() const { return sqlite3_changes(db_.get()); }
+
 bool Connection::is_read_only() const { return sqlite3_db_readonly(db_.get(), "main") == 1; }
 
 }  // namespace everywatt

@@ -105,6 +105,15 @@ class Connection {
     return row ? query.maybe_i64(0) : std::nullopt;
   }
 
+  // Changes the row where it is and inserts it where it is not: half the work of an upsert, which tries to insert
+  // first. Both statements have the same values in numbered places (?1, ?2, …).
+  template <class... Values>
+  Result<void> update_or_insert(std::string_view update, std::string_view insert, const Values&... values) {
+    CHECK(run(update, values...));
+    if (changed_rows() > 0) return {};
+    return run(insert, values...);
+  }
+
   [[nodiscard]] bool is_read_only() const;
   // Pages in the write-ahead log, as of our last commit.
   [[nodiscard]] int log_pages() const { return *log_pages_; }
@@ -119,6 +128,7 @@ class Connection {
   };
   Connection(std::unique_ptr<sqlite3, Close> db, std::filesystem::path path);
   Result<Query> prepare(std::string_view sql);
+  [[nodiscard]] int changed_rows() const;  // by the last statement that changes rows
 
   std::unique_ptr<std::filesystem::path> path_;  // queries point to it
   std::unique_ptr<int> log_pages_;               // SQLite points to it

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <span>
 
@@ -138,12 +139,15 @@ namespace {
 class FieldName {
  public:
   explicit FieldName(nvml::Field field)
-      : end_{fmt::format_to(buffer_.begin(), "field {}", static_cast<std::uint32_t>(field))} {}
+      : end_{std::to_chars(buffer_.begin() + kWord.size(), buffer_.end(), static_cast<std::uint32_t>(field)).ptr} {
+    std::ranges::copy(kWord, buffer_.begin());
+  }
   std::string_view text() const { return {buffer_.begin(), end_}; }
 
  private:
+  static constexpr std::string_view kWord = "field ";
   std::array<char, 24> buffer_;
-  std::array<char, 24>::iterator end_;
+  const char* end_;
 };
 
 }  // namespace

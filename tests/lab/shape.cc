@@ -31,7 +31,7 @@ double swing_integral(const Shape::Sine& sine, Nanoseconds time) {
 Shape Shape::of(Pattern pattern) {
   pattern.close();
   Shape shape;
-  shape.patterns_.push_back(std::move(pattern));
+  shape.patterns_.push_back(std::make_shared<const Pattern>(std::move(pattern)));
   return shape;
 }
 
@@ -92,12 +92,14 @@ Shape& Shape::operator+=(const Shape& other) {
 
 Shape Shape::scaled(double factor) const {
   Shape scaled = *this;
-  for (Pattern& pattern : scaled.patterns_) {
+  for (auto& shared : scaled.patterns_) {
+    Pattern pattern = *shared;
     for (Piece& piece : pattern.pieces) {
       piece.value *= factor;
       piece.slope *= factor;
     }
     pattern.close();
+    shared = std::make_shared<const Pattern>(std::move(pattern));
   }
   for (Sine& sine : scaled.sines_) {
     sine.mean *= factor;
@@ -108,15 +110,15 @@ Shape Shape::scaled(double factor) const {
 
 double Shape::at(Nanoseconds time) const {
   double sum = 0;
-  for (const Pattern& pattern : patterns_) sum += pattern.at(time - pattern.phase);
+  for (const auto& pattern : patterns_) sum += pattern->at(time - pattern->phase);
   for (const Sine& sine : sines_) sum += sine.mean + sine.amplitude * std::sin(angle_at(sine, time));
   return sum;
 }
 
 double Shape::integral(Nanoseconds from, Nanoseconds to) const {
   double sum = 0;
-  for (const Pattern& pattern : patterns_)
-    sum += pattern.antiderivative(to - pattern.phase) - pattern.antiderivative(from - pattern.phase);
+  for (const auto& pattern : patterns_)
+    sum += pattern->antiderivative(to - pattern->phase) - pattern->antiderivative(from - pattern->phase);
   for (const Sine& sine : sines_)
     sum += sine.mean * seconds(to - from) + swing_integral(sine, to) - swing_integral(sine, from);
   return sum;
@@ -130,7 +132,7 @@ double Shape::followed(Nanoseconds time, Nanoseconds time_constant) const {
   if (time_constant <= 0) return at(time);
   const double tau = seconds(time_constant);
   double sum = 0;
-  for (const Pattern& pattern : patterns_) sum += pattern.followed(time - pattern.phase, tau);
+  for (const auto& pattern : patterns_) sum += pattern->followed(time - pattern->phase, tau);
   for (const Sine& sine : sines_) {
     const double lag = angular_frequency(sine) * tau;
     sum += sine.mean + sine.amplitude * std::sin(angle_at(sine, time) - std::atan(lag)) / std::hypot(1, lag);
@@ -140,12 +142,13 @@ double Shape::followed(Nanoseconds time, Nanoseconds time_constant) const {
 
 double Shape::least() const {
   double sum = 0;
-  for (const Pattern& pattern : patterns_) {
-    double least = pattern.pieces.front().value;
-    for (std::size_t i = 0; i < pattern.pieces.size(); ++i) {
-      const Piece& piece = pattern.pieces[i];
+  for (const auto& pattern : patterns_) {
+    const std::vector<Piece>& pieces = pattern->pieces;
+    double least = pieces.front().value;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      const Piece& piece = pieces[i];
       least = std::min(least, piece.value);
-      const Nanoseconds end = i + 1 < pattern.pieces.size() ? pattern.pieces[i + 1].begin : pattern.cycle;
+      const Nanoseconds end = i + 1 < pieces.size() ? pieces[i + 1].begin : pattern->cycle;
       if (end > piece.begin) least = std::min(least, piece.value + piece.slope * seconds(end - piece.begin));
     }
     sum += least;
@@ -164,12 +167,29 @@ void Shape::Pattern::close() {
     const double length = seconds(pieces[i].begin - last.begin);
     pieces[i].before = last.before + last.value * length + 0.5 * last.slope * length * length;
   }
+  index();
   if (cycle > 0) whole = antiderivative_in_cycle(cycle);
 }
 
+// As many slots as pieces: most hold one.
+void Shape::Pattern::index() {
+  const auto count = static_cast<Nanoseconds>(pieces.size());
+  slot = (pieces.back().begin - pieces.front().begin) / count + 1;
+  begun.assign(pieces.size() + 1, static_cast<std::uint32_t>(count - 1));
+  std::uint32_t last = 0;
+  for (Nanoseconds i = 0; i < count; ++i) {
+    const Nanoseconds begin = pieces.front().begin + i * slot;
+    while (last + 1 < pieces.size() && pieces[last + 1].begin <= begin) ++last;
+    begun[static_cast<std::size_t>(i)] = last;
+  }
+}
+
 const Shape::Piece& Shape::Pattern::piece_at(Nanoseconds time) const {
-  const auto after = std::ranges::upper_bound(pieces, time, {}, &Piece::begin);
-  return after == pieces.begin() ? pieces.front() : *std::prev(after);
+  if (time <= pieces.front().begin) return pieces.front();
+  const auto number = std::min(static_cast<std::size_t>((time - pieces.front().begin) / slot), pieces.size() - 1);
+  const auto end = pieces.begin() + begun[number + 1] + 1;
+  return *std::prev(std::upper_bound(pieces.begin() + begun[number], end, time,
+                                     [](Nanoseconds at, const Piece& piece) { return at < piece.begin; }));
 }
 
 double Shape::Pattern::at(Nanoseconds time) const {

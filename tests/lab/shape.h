@@ -9,6 +9,7 @@
 // Times count from the scenario's start and may be negative.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/clock.h"
@@ -81,8 +82,13 @@ class Shape {
     Nanoseconds phase = 0;
     Nanoseconds cycle = 0;  // 0: once
     double whole = 0;       // integral over a cycle
+    // Where to look for a time's piece: by slots of equal length from the first piece on, the last piece that had
+    // begun.
+    Nanoseconds slot = 0;
+    std::vector<std::uint32_t> begun = {};
 
     void close();
+    void index();
     const Piece& piece_at(Nanoseconds time) const;
     double at(Nanoseconds time) const;
     double antiderivative(Nanoseconds time) const;
@@ -93,7 +99,7 @@ class Shape {
 
   static Shape of(Pattern pattern);
 
-  std::vector<Pattern> patterns_;
+  std::vector<std::shared_ptr<const Pattern>> patterns_;  // never changed: the GPUs of a node are alike
   std::vector<Sine> sines_;
 };
 

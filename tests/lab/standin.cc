@@ -1,7 +1,10 @@
 #include "tests/lab/standin.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -108,8 +111,7 @@ GpuState::GpuState(const Gpu& from, const std::vector<Nanoseconds>& reloads)
       module_counter{from.module ? counter_of(from.module->counter, from.module->power, reloads) : std::nullopt},
       memory_counter{from.memory ? counter_of(from.memory->counter, from.memory->power, reloads) : std::nullopt} {}
 
-Node::Node(Scenario from) : scenario{std::move(from)} {
-  const auto reloads = reloads_of(scenario);
+Node::Node(Scenario from) : scenario{std::move(from)}, reloads{reloads_of(scenario)} {
   for (const Gpu& gpu : scenario.gpus) gpus.push_back(std::make_unique<GpuState>(gpu, reloads));
 }
 
@@ -190,7 +192,7 @@ bool State::is_ready_locked(const Node& node, Nanoseconds time) const {
 
 std::uint32_t State::generation_locked(const Node& node) const {
   return static_cast<std::uint32_t>(
-      std::ranges::count_if(reloads_of(node.scenario), [&](Nanoseconds at) { return at <= initialised_at_; }));
+      std::ranges::count_if(node.reloads, [&](Nanoseconds at) { return at <= initialised_at_; }));
 }
 
 double State::true_joules(int gpu, Nanoseconds from, Nanoseconds to) {
@@ -302,6 +304,23 @@ Return State::on_device(nvml::Device device, std::string_view call, Answer<Subje
   return answer(subject);
 }
 
+// The kernel's list of children costs as much as a hundred calls: it is read again when the child that was found has
+// ended. Who reads all GPUs of a node asks for each of them within a moment, and is answered once.
+pid_t State::job_child_locked(pid_t job) {
+  constexpr Nanoseconds kMoment = kMillisecond;
+  const Nanoseconds now = read_clock(CLOCK_MONOTONIC);
+  if (now - job_child_asked_ < kMoment) return job_child_;
+  job_child_asked_ = now;
+  pollfd ended{.fd = job_child_file_, .events = POLLIN, .revents = 0};
+  if (job_child_file_ >= 0 && ::poll(&ended, 1, 0) == 0) return job_child_;
+  const pid_t child = is_alive(job) ? child_of(job, 1) : 0;
+  // One that has ended stays on the list until its parent has asked for its status.
+  if (child == std::exchange(job_child_, child)) return child;
+  if (job_child_file_ >= 0) ::close(job_child_file_);
+  job_child_file_ = child > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, child, 0)) : -1;
+  return child;
+}
+
 pid_t State::resolve(const Pid& pid) {
   if (pid.kind == Pid::Kind::number) return static_cast<pid_t>(pid.number);
   std::unique_lock lock{mutex_};
@@ -310,11 +329,7 @@ pid_t State::resolve(const Pid& pid) {
   if (!job_of_environment_) job_of_environment_ = parse_i64(environment("EVERYWATT_LAB_JOB")).value_or(0);
   const pid_t job = job_ ? job_->first : static_cast<pid_t>(*job_of_environment_);
   if (pid.kind == Pid::Kind::job) return is_alive(job) ? job : 0;
-  // The kernel's list of children costs as much as a hundred calls: it is read again when that child has gone.
-  if (pid.kind == Pid::Kind::job_child) {
-    if (!is_alive(job_child_)) job_child_ = is_alive(job) ? child_of(job, 1) : 0;
-    return job_child_;
-  }
+  if (pid.kind == Pid::Kind::job_child) return job_child_locked(job);
   if (!is_alive(job)) return 0;
   // Once found it is that one: when a brother of it ends the numbers of the younger move.
   pid_t& found = found_[pid.path];

@@ -47,6 +47,7 @@ struct GpuState {
 struct Node {
   explicit Node(Scenario from);
   Scenario scenario;
+  std::vector<Nanoseconds> reloads;  // when the driver was back
   std::vector<std::unique_ptr<GpuState>> gpus;
 };
 
@@ -87,6 +88,7 @@ class State {
   Moment now_locked();
   bool is_ready_locked(const Node& node, Nanoseconds time) const;
   std::uint32_t generation_locked(const Node& node) const;
+  pid_t job_child_locked(pid_t job);
   void load_locked(std::string_view text_or_path);
 
   std::mutex mutex_;  // of all below, held for moments only
@@ -99,6 +101,8 @@ class State {
   std::optional<std::pair<pid_t, pid_t>> job_ = {};  // as a test says
   std::optional<std::int64_t> job_of_environment_ = {};
   pid_t job_child_ = 0;                                   // that was found
+  int job_child_file_ = -1;                               // its pidfd
+  Nanoseconds job_child_asked_ = 0;                       // CLOCK_MONOTONIC
   std::map<std::vector<std::size_t>, pid_t> found_ = {};  // descendants of the job, by their path
   CallCounts counts_;
 };

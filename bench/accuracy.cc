@@ -290,10 +290,7 @@ struct Books {
   void add(const RunDelta& delta) {
     add(delta.entries);
     for (const RunDelta::Points& points : delta.series) {
-      std::vector<SeriesPoint> DeviceSeries::* const of[] = {&DeviceSeries::energy,     &DeviceSeries::worked,
-                                                             &DeviceSeries::ours,       &DeviceSeries::reserved,
-                                                             &DeviceSeries::unreserved, &DeviceSeries::floor};
-      auto& into = series.*of[static_cast<std::size_t>(points.track)];
+      auto& into = series.of(points.track);
       into.insert(into.end(), points.points.begin(), points.points.end());
     }
   }

@@ -55,13 +55,10 @@ void Recording::rebook() {
                         .reserved = {},
                         .unreserved = {},
                         .floor = {}};
-    const std::pair<Track, std::vector<SeriesPoint>*> tracks[] = {
-        {Track::energy, &series.energy},     {Track::worked, &series.worked},         {Track::ours, &series.ours},
-        {Track::reserved, &series.reserved}, {Track::unreserved, &series.unreserved}, {Track::floor, &series.floor}};
-    for (const auto& [track, points] : tracks) {
+    for (const Track track : DeviceSeries::kTracks) {
       auto read = store_->series(run_.id, device.device, track);
       if (!read) return;
-      *points = *std::move(read);
+      series.of(track) = *std::move(read);
     }
     const auto own = std::ranges::stable_partition(stored->entries,
                                                    [&](const Entry& entry) { return entry.device != device.device; });

@@ -3,6 +3,7 @@
 // booked from it. A window is booked once the elected curve has passed its
 // end; until then it waits, so that each microjoule is booked exactly once.
 #pragma once
+#include <array>
 #include <deque>
 #include <limits>
 #include <optional>
@@ -238,6 +239,10 @@ struct DeviceSeries {
   bool is_sliced = false;
   bool is_blurred = false;
   std::vector<SeriesPoint> energy, worked, ours, reserved, unreserved, floor;
+
+  static constexpr std::array kTracks = {Track::energy,   Track::worked,     Track::ours,
+                                         Track::reserved, Track::unreserved, Track::floor};
+  std::vector<SeriesPoint>& of(Track track);
 };
 std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant started);
 // The same entries divided over phases minute by minute as those of before were.

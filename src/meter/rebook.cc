@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <utility>
 
 #include "meter/device_books.h"
 
@@ -23,6 +24,24 @@ Nanoseconds beside(const std::vector<SeriesPoint>& cumulative, std::size_t windo
 }
 
 }  // namespace
+
+std::vector<SeriesPoint>& DeviceSeries::of(Track track) {
+  switch (track) {
+    case Track::energy:
+      return energy;
+    case Track::worked:
+      return worked;
+    case Track::ours:
+      return ours;
+    case Track::reserved:
+      return reserved;
+    case Track::unreserved:
+      return unreserved;
+    case Track::floor:
+      return floor;
+  }
+  std::unreachable();
+}
 
 std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant started) {
   EnergyCurve curve;

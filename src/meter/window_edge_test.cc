@@ -71,10 +71,7 @@ class Booked {
   void keep(const RunDelta& delta) {
     for (const Entry& entry : delta.entries) accounts[entry.account] += entry.energy;
     for (const RunDelta::Points& points : delta.series) {
-      std::vector<SeriesPoint> DeviceSeries::* const of[] = {&DeviceSeries::energy,     &DeviceSeries::worked,
-                                                             &DeviceSeries::ours,       &DeviceSeries::reserved,
-                                                             &DeviceSeries::unreserved, &DeviceSeries::floor};
-      auto& into = series.*of[static_cast<std::size_t>(points.track)];
+      auto& into = series.of(points.track);
       into.insert(into.end(), points.points.begin(), points.points.end());
     }
   }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kFewest = 6;
 constexpr int kRounds = 8;
-constexpr double kStill = 1e-3;  // of a line's floor and slope: a round that moves it less was the last that it takes
+constexpr double kStill = 1e-3;  // of a line's floor and slope: a round that moves it less is the last of its kind
 // Points whose pairs make the first line: all pairs of all points would be many, and the squares take all.
 constexpr std::size_t kEnoughForMedian = 32;
 // Huber's weights: up to so many standard deviations a point counts in full, beyond by its distance; and Tukey's

@@ -105,8 +105,8 @@ class Connection {
     return row ? query.maybe_i64(0) : std::nullopt;
   }
 
-  // Changes the row where it is and inserts it where it is not: half the work of an upsert, which tries to insert
-  // first. Both statements have the same values in numbered places (?1, ?2, …).
+  // Changes the row where it is and inserts it where it is not: where it mostly is, a third less work than an
+  // upsert, which tries to insert first. Both statements have the same values in numbered places (?1, ?2, …).
   template <class... Values>
   Result<void> update_or_insert(std::string_view update, std::string_view insert, const Values&... values) {
     CHECK(run(update, values...));

@@ -289,9 +289,8 @@ struct Books {
   }
   void add(const RunDelta& delta) {
     add(delta.entries);
-    for (const RunDelta::Points& points : delta.series) {
-      auto& into = series.of(points.track);
-      into.insert(into.end(), points.points.begin(), points.points.end());
+    for (const RunDelta::Series& more : delta.series) {
+      for (const Track track : kTracks) std::ranges::copy(more.points[track], std::back_inserter(series.points[track]));
     }
   }
   // What was learnt of the floor by the end holds for the whole run.

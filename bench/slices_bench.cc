@@ -35,7 +35,7 @@ Result<void> fill(const std::string& path, std::size_t count) {
   for (std::size_t done = 0; done < count; done += kPointsPerCommit) {
     RunDelta delta;
     delta.devices = {record};
-    auto& points = delta.series.emplace_back(RunDelta::Points{.device = kDevice, .track = Track::energy}).points;
+    auto& points = delta.series.emplace_back(RunDelta::Series{.device = kDevice}).points[Track::energy];
     for (std::size_t i = 0; i < kPointsPerCommit; ++i) {
       total += static_cast<std::int64_t>(joules(chance) * 1e6);
       points.push_back({.time = time += kPeriod, .value = total});

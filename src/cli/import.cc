@@ -68,9 +68,8 @@ RunDelta book(const Imported& imported) {
     std::ranges::copy(device.gaps, std::back_inserter(delta.gaps));
     if (device.curve.empty()) continue;
     std::ranges::move(book_record(id, device.curve, from, to, phases), std::back_inserter(delta.entries));
-    RunDelta::Points points{.device = id, .track = Track::energy};
-    for (const auto& point : device.curve.points()) points.points.push_back({point.time, point.total});
-    delta.series.push_back(std::move(points));
+    auto& points = delta.series.emplace_back(RunDelta::Series{.device = id}).points[Track::energy];
+    for (const auto& point : device.curve.points()) points.push_back({point.time, point.total});
   }
   return delta;
 }

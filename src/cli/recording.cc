@@ -224,9 +224,9 @@ void Recording::announce(const Tenant::Root& root) {
 void Recording::propose_floors(Nanoseconds now) {
   const auto company = tenants_.size() == 1 ? Company::alone : Company::shared;
   const auto floors = meter_->floors();
-  FloorBoard board_to_be = floors_;
-  bool is_news = company == Company::shared;
-  for (const auto& [device, floor] : floors) is_news |= board_to_be.propose(device, floor, now, company);
+  const bool is_news = company == Company::shared || std::ranges::any_of(floors, [&](const auto& proposed) {
+                         return floors_.is_news(proposed.first, proposed.second, now, company);
+                       });
   if (!is_news) return;
   if (auto board = presence_->floors(floors, now, company)) floors_ = *std::move(board);
 }
@@ -364,7 +364,7 @@ void Recording::watch_budget(Job& job, Instant now) {
   }
 }
 
-void Recording::keep(const RunDelta& delta) {
+void Recording::keep(RunDelta delta) {
   record_.devices = delta.devices;
   if (!delta.phases.empty()) record_.phases = delta.phases;
   if (!delta.ranks.empty()) record_.ranks = delta.ranks;
@@ -373,7 +373,7 @@ void Recording::keep(const RunDelta& delta) {
   add_entries(record_.entries, delta.entries);
   std::ranges::copy(delta.gaps, std::back_inserter(record_.gaps));
   for (std::string& failure : sampler_.take_failures()) note("a sensor could not be read: " + failure);
-  if (store_ && !store_->append(run_.id, delta)) store_failed_ = true;
+  if (store_ && !store_->append(run_.id, std::move(delta))) store_failed_ = true;
 }
 
 void Recording::keep_spans(const std::vector<Span>& spans) {

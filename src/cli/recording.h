@@ -56,7 +56,7 @@ class Recording {
   void propose_floors(Nanoseconds now);
   void close_window(Job& job, Instant until);
   void watch_budget(Job& job, Instant now);
-  void keep(const RunDelta& delta);
+  void keep(RunDelta delta);
   void keep_spans(const std::vector<Span>& spans);
   static void add_entries(std::vector<Entry>& sums, const std::vector<Entry>& more);
   void rebook();

@@ -45,20 +45,12 @@ void Recording::rebook() {
   auto stored = store_->read(run_.id);
   if (!stored) return;
   for (const Meter::Rebooking& device : rebookings) {
-    DeviceSeries series{.device = device.device,
-                        .cpus = device.cpus,
-                        .is_sliced = device.is_sliced,
-                        .is_blurred = device.is_blurred,
-                        .energy = {},
-                        .worked = {},
-                        .ours = {},
-                        .reserved = {},
-                        .unreserved = {},
-                        .floor = {}};
-    for (const Track track : DeviceSeries::kTracks) {
+    DeviceSeries series{
+        .device = device.device, .cpus = device.cpus, .is_sliced = device.is_sliced, .is_blurred = device.is_blurred};
+    for (const Track track : kTracks) {
       auto read = store_->series(run_.id, device.device, track);
       if (!read) return;
-      series.of(track) = *std::move(read);
+      series.points[track] = *std::move(read);
     }
     const auto own = std::ranges::stable_partition(stored->entries,
                                                    [&](const Entry& entry) { return entry.device != device.device; });

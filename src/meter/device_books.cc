@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -73,9 +74,9 @@ Accounts book_for_run(const WindowFacts& facts) {
                       .unreserved = facts.share.unreserved,
                       .by_share = facts.by_share,
                       .worked_beside = facts.worked_beside};
-  return book(window, std::vector<Use>{{.busy = facts.ours, .reserved = facts.share.ours, .beside = facts.ours_beside},
-                                       {.busy = 0, .reserved = others}})
-      .seen_by(0);
+  const std::array uses{Use{.busy = facts.ours, .reserved = facts.share.ours, .beside = facts.ours_beside},
+                        Use{.busy = 0, .reserved = others}};
+  return book(window, uses).seen_by(0);
 }
 
 DeviceBooks::DeviceBooks(Device device, bool counted, std::vector<Candidate> candidates, std::vector<unsigned> cpus,
@@ -336,11 +337,10 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   ours_ += work.ours;
   observed_ += curve.observed(until_, until);
   reserved_time_ += static_cast<Nanoseconds>(static_cast<Wide>(facts.length) * share.ours / kWholeDevice);
+  auto& series = series_in(into);
   const auto track = [&](Track which, std::int64_t first, std::int64_t value) {
-    std::vector<SeriesPoint> points;
-    if (until_ == start_) points.push_back({start_, first});
-    points.push_back({until, value});
-    into.series.push_back({device_.id, which, std::move(points)});
+    if (until_ == start_) series[which].push_back({start_, first});
+    series[which].push_back({until, value});
   };
   track(Track::worked, worked ? 0 : -1, worked ? worked_ : -1);
   track(Track::ours, 0, ours_);
@@ -355,19 +355,24 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
 
 // Up to what is booked: with the edges of its windows, as they were placed.
 void DeviceBooks::emit_curve(RunDelta& into) {
-  RunDelta::Points points{.device = device_.id, .track = Track::energy};
+  auto& points = series_in(into)[Track::energy];
   const auto& curve = elected().curve().points();
   auto point = std::ranges::upper_bound(curve, emitted_, {}, &EnergyCurve::Point::time);
   for (const SeriesPoint& edge : std::exchange(booked_edges_, {})) {
     for (; point != curve.end() && point->time <= edge.time; ++point) {
-      if (point->time < edge.time) points.points.push_back({point->time, point->total + emitted_more_});
+      if (point->time < edge.time) points.push_back({point->time, point->total + emitted_more_});
     }
-    points.points.push_back({edge.time, edge.value + emitted_more_});
+    points.push_back({edge.time, edge.value + emitted_more_});
   }
-  if (points.points.empty()) return;
-  emitted_ = points.points.back().time;
-  emitted_total_ = points.points.back().value;
-  into.series.push_back(std::move(points));
+  if (points.empty()) return;
+  emitted_ = points.back().time;
+  emitted_total_ = points.back().value;
+}
+
+// Devices close one after the other: ours is the last or not there yet.
+ByTrack<std::vector<SeriesPoint>>& DeviceBooks::series_in(RunDelta& into) const {
+  if (into.series.empty() || into.series.back().device != device_.id) into.series.push_back({.device = device_.id});
+  return into.series.back().points;
 }
 
 // In the first half second nothing may be known yet: then the window itself is all there is to go by.

@@ -169,6 +169,7 @@ class DeviceBooks {
   void note_unseen_start();
   void note_unseen_edges(Nanoseconds until);
   void emit_curve(RunDelta& into);
+  ByTrack<std::vector<SeriesPoint>>& series_in(RunDelta& into) const;
   Meter& elected() { return meters_.front(); }
   [[nodiscard]] const Meter& elected() const { return meters_.front(); }
   [[nodiscard]] Floors own_floors(Power from_window) const;
@@ -238,11 +239,7 @@ struct DeviceSeries {
   std::size_t cpus = 0;
   bool is_sliced = false;
   bool is_blurred = false;
-  std::vector<SeriesPoint> energy, worked, ours, reserved, unreserved, floor;
-
-  static constexpr std::array kTracks = {Track::energy,   Track::worked,     Track::ours,
-                                         Track::reserved, Track::unreserved, Track::floor};
-  std::vector<SeriesPoint>& of(Track track);
+  ByTrack<std::vector<SeriesPoint>> points = {};
 };
 std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant started);
 // The same entries divided over phases minute by minute as those of before were.

@@ -22,15 +22,19 @@ std::optional<Power> FloorBoard::agreed(std::string_view device, Nanoseconds at)
   return floor;
 }
 
+bool FloorBoard::is_news(std::string_view device, Power floor, Nanoseconds now, Company company) const {
+  const double watts = floor / watt;
+  const auto last = std::ranges::find(proposals_.rbegin(), proposals_.rend(), device, &Proposal::device);
+  if (last == proposals_.rend()) return true;
+  if (std::abs(watts - last->watts) <= kWorthProposing * last->watts) return false;
+  return company == Company::alone || now >= last->from + kBetweenProposals;
+}
+
 bool FloorBoard::propose(std::string_view device, Power floor, Nanoseconds now, Company company) {
+  if (!is_news(device, floor, now, company)) return false;
   const double watts = floor / watt;
   const auto is_ours = [&](const Proposal& p) { return p.device == device; };
-  const auto last = std::find_if(proposals_.rbegin(), proposals_.rend(), is_ours);
   const bool shared = company == Company::shared;
-  if (last != proposals_.rend()) {
-    if (std::abs(watts - last->watts) <= kWorthProposing * last->watts) return false;
-    if (shared && now < last->from + kBetweenProposals) return false;
-  }
   if (!shared) std::erase_if(proposals_, is_ours);  // no window is left that they could be asked for
   proposals_.push_back({std::string{device}, shared ? next_on_grid(now, kSecond) : now, watts});
   if (static_cast<std::size_t>(std::ranges::count_if(proposals_, is_ours)) > kKept) {

@@ -20,8 +20,10 @@ class FloorBoard {
   // The floor in effect at a time; none: nobody has proposed one for it.
   [[nodiscard]] std::optional<Power> agreed(std::string_view device, Nanoseconds at) const;
 
-  // True if the board changed: the device is new to it, or the floor moved by
+  // Whether a proposal changes the board: the device is new to it, or the floor moved by
   // more than a little since the last proposal (in company: some time ago).
+  [[nodiscard]] bool is_news(std::string_view device, Power floor, Nanoseconds now, Company company) const;
+  // True if the board changed.
   bool propose(std::string_view device, Power floor, Nanoseconds now, Company company);
 
   [[nodiscard]] std::string format() const;

@@ -123,9 +123,8 @@ class Machine {
       phases_[entry.phase] += entry.energy;
       booked_[entry.account] += entry.energy;
     }
-    for (const RunDelta::Points& points : delta.series) {
-      if (points.track == Track::energy) series_.insert(series_.end(), points.points.begin(), points.points.end());
-    }
+    for (const RunDelta::Series& series : delta.series)
+      std::ranges::copy(series.points[Track::energy], std::back_inserter(series_));
   }
 
   Inventory inventory_;

@@ -8,9 +8,9 @@ namespace everywatt {
 namespace {
 
 constexpr std::string_view kAllPackages = "*";
-// How devices fared is told with the first window, every fifth and the last: of eight GPUs it is more to write than all
+// How devices fared is told with the first window, every tenth and the last: of eight GPUs it is more to write than all
 // else.
-constexpr std::uint64_t kWindowsPerQuantities = 5;
+constexpr std::uint64_t kWindowsPerQuantities = 10;
 // So many phases are told with each window, for whoever asks while the run goes on; more of them like quantities.
 constexpr std::size_t kPhasesPerWindow = 256;
 constexpr std::size_t kPhaseQuantitiesPerWindow = 1024;

@@ -155,6 +155,7 @@ class Meter {
   Election election_;
   std::vector<PackageActivity> activities_;
   std::vector<GpuUse> gpus_;
+  GpuActivity::Snapshot snapshot_;  // of the GPU at hand, in memory that is used again
   OwnerOf owner_of_ = [](std::int64_t) { return Owner::others; };
   std::vector<DeviceBooks> books_;
   std::vector<std::vector<std::size_t>> books_of_;  // by source: places of those that may use it

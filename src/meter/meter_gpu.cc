@@ -58,10 +58,14 @@ void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> rea
     if (reading.channel == gpu.whole.utilisation && reading.stamped) gpu.clock.note(*reading.stamped, time);
   }
   if (std::ranges::none_of(readings, [&](const Reading& reading) { return gpu.is_told_by(reading); })) return;
-  Snapshot snapshot{.time = time,
-                    .tells_work = gpu.whole.utilisation.has_value(),
-                    .shows_processes = gpu.whole.contexts.has_value(),
-                    .is_awake = gpu.is_awake};
+  Snapshot& snapshot = snapshot_;
+  snapshot.time = time;
+  snapshot.tells_work = gpu.whole.utilisation.has_value();
+  snapshot.shows_processes = gpu.whole.contexts.has_value();
+  snapshot.is_awake = gpu.is_awake;
+  snapshot.told.clear();
+  snapshot.processes.clear();
+  snapshot.slices.clear();
   const auto process = [&](std::int64_t pid, std::size_t slice) -> Snapshot::Process& {
     const auto found = std::ranges::find_if(
         snapshot.processes, [&](const Snapshot::Process& p) { return p.pid == pid && p.slice == slice; });

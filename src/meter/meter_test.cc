@@ -67,17 +67,11 @@ TEST(Meter, TheFloorIsLearntFromTheSlopeAloneAndHoldsForTheWholeRun) {
   ASSERT_EQ(run.meter().rebookings().size(), 1u);
   const auto rebooking = run.meter().rebookings().front();
   EXPECT_NEAR(rebooking.floors.ready / watt, 20, 0.6);
-  const auto series = [&](Track track) { return run.series().at({"package:0", track}); };
   const auto entries = rebook({.device = "package:0",
                                .cpus = rebooking.cpus,
                                .is_sliced = rebooking.is_sliced,
                                .is_blurred = rebooking.is_blurred,
-                               .energy = series(Track::energy),
-                               .worked = series(Track::worked),
-                               .ours = series(Track::ours),
-                               .reserved = series(Track::reserved),
-                               .unreserved = series(Track::unreserved),
-                               .floor = series(Track::floor)},
+                               .points = run.series().at("package:0")},
                               rebooking.floors, {.steady = 1000 * kSecond, .wall = 0});
   MicroJoules booked_idle = 0;
   MicroJoules all = 0;

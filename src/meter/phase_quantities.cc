@@ -13,20 +13,23 @@ void PhaseQuantities::add(const Look& look, const ProcessKey& process, const Run
 }
 
 void PhaseQuantities::add(const Look& look, const std::vector<RunPhases::Part>& parts, const RunPhases& phases) {
+  ByPath& sums = sums_of(look);
+  const auto length = static_cast<double>(look.to - look.from);
+  const auto add_to = [&](std::uint32_t path, double share) {
+    Sum& sum = sums[path];
+    sum.amount += look.amount * share;
+    sum.observed += length * share;
+    sum.resolved += length * share * share;
+  };
+  // Of a run without phases, each second.
+  if (parts.size() == 1 && parts.front().path == 0) return add_to(0, parts.front().share);
   std::map<std::uint32_t, double> within;  // a phase is what lies within it, too
   for (const RunPhases::Part& part : parts) {
     std::uint32_t path = part.path;
     within[path] += part.share;
     while (path != 0 && (path = phases.outer_of(path)) != 0) within[path] += part.share;
   }
-  ByPath& sums = sums_of(look);
-  const auto length = static_cast<double>(look.to - look.from);
-  for (const auto& [path, share] : within) {
-    Sum& sum = sums[path];
-    sum.amount += look.amount * share;
-    sum.observed += length * share;
-    sum.resolved += length * share * share;
-  }
+  for (const auto& [path, share] : within) add_to(path, share);
 }
 
 PhaseQuantities::ByPath& PhaseQuantities::sums_of(const Look& look) {

@@ -36,6 +36,7 @@ std::vector<PowerPoint> some_of(std::span<const PowerPoint> points) {
   std::ranges::sort(sorted, {}, &PowerPoint::utilisation);
   if (sorted.size() <= kEnoughForMedian) return sorted;
   std::vector<PowerPoint> some;
+  some.reserve(kEnoughForMedian);
   for (std::size_t i = 0; i < kEnoughForMedian; ++i)
     some.push_back(sorted[i * (sorted.size() - 1) / (kEnoughForMedian - 1)]);
   return some;
@@ -58,6 +59,7 @@ std::optional<PowerLine> median_line(std::span<const PowerPoint> points, double 
   if (slopes.empty()) return std::nullopt;
   const double slope = weighted_median(std::move(slopes));
   std::vector<Weighed> floors;
+  floors.reserve(points.size());
   for (const PowerPoint& point : points)
     floors.push_back({.value = point.watts - slope * point.utilisation, .weight = 1 / (point.doubt * point.doubt)});
   return PowerLine{.floor = weighted_median(std::move(floors)), .slope = slope};
@@ -66,6 +68,7 @@ std::optional<PowerLine> median_line(std::span<const PowerPoint> points, double 
 // How far points lie from the line, by the one in the middle: never less than what is not known of each by itself.
 double scatter(std::span<const PowerPoint> points, const PowerLine& line) {
   std::vector<double> residuals;
+  residuals.reserve(points.size());
   for (const PowerPoint& point : points) residuals.push_back(std::abs(residual(point, line)));
   return std::max(1.0, kMadToDeviation * upper_median(std::move(residuals)));
 }

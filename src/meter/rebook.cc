@@ -25,48 +25,34 @@ Nanoseconds beside(const std::vector<SeriesPoint>& cumulative, std::size_t windo
 
 }  // namespace
 
-std::vector<SeriesPoint>& DeviceSeries::of(Track track) {
-  switch (track) {
-    case Track::energy:
-      return energy;
-    case Track::worked:
-      return worked;
-    case Track::ours:
-      return ours;
-    case Track::reserved:
-      return reserved;
-    case Track::unreserved:
-      return unreserved;
-    case Track::floor:
-      return floor;
-  }
-  std::unreachable();
-}
-
 std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant started) {
+  const auto& worked = series.points[Track::worked];
+  const auto& ours = series.points[Track::ours];
+  const auto& reserved = series.points[Track::reserved];
+  const auto& unreserved = series.points[Track::unreserved];
+  const auto& floor = series.points[Track::floor];
   EnergyCurve curve;
-  for (const SeriesPoint& point : series.energy) curve.append(point.time, point.value);
+  for (const SeriesPoint& point : series.points[Track::energy]) curve.append(point.time, point.value);
   std::vector<Entry> entries;
-  const std::size_t windows = std::min({series.worked.size(), series.ours.size(), series.reserved.size(),
-                                        series.unreserved.size(), series.floor.size()});
+  const std::size_t windows = std::min({worked.size(), ours.size(), reserved.size(), unreserved.size(), floor.size()});
   for (std::size_t i = 1; i < windows; ++i) {
-    const Nanoseconds from = series.worked[i - 1].time;
-    const Nanoseconds to = series.worked[i].time;
-    const bool known = series.worked[i].value >= 0;
-    const std::int64_t worked_before = std::max<std::int64_t>(series.worked[i - 1].value, 0);
-    const IdleShare share{.ours = static_cast<std::uint64_t>(series.reserved[i].value),
-                          .unreserved = static_cast<std::uint64_t>(series.unreserved[i].value)};
+    const Nanoseconds from = worked[i - 1].time;
+    const Nanoseconds to = worked[i].time;
+    const bool known = worked[i].value >= 0;
+    const std::int64_t worked_before = std::max<std::int64_t>(worked[i - 1].value, 0);
+    const IdleShare share{.ours = static_cast<std::uint64_t>(reserved[i].value),
+                          .unreserved = static_cast<std::uint64_t>(unreserved[i].value)};
     const Accounts accounts =
         book_for_run({.energy = curve.between(from, to),
                       .length = to - from,
                       .cpus = series.cpus,
-                      .worked = known ? std::optional{series.worked[i].value - worked_before} : std::nullopt,
-                      .ours = series.ours[i].value - series.ours[i - 1].value,
+                      .worked = known ? std::optional{worked[i].value - worked_before} : std::nullopt,
+                      .ours = ours[i].value - ours[i - 1].value,
                       .share = share,
-                      .floor = floor_of(series.floor[i].value, floors),
+                      .floor = floor_of(floor[i].value, floors),
                       .by_share = is_by_share(series.device.starts_with("gpu:"), series.is_sliced, known, share),
-                      .worked_beside = series.is_blurred ? beside(series.worked, i, windows) : 0,
-                      .ours_beside = series.is_blurred ? beside(series.ours, i, windows) : 0});
+                      .worked_beside = series.is_blurred ? beside(worked, i, windows) : 0,
+                      .ours_beside = series.is_blurred ? beside(ours, i, windows) : 0});
     const std::int64_t minute = (started.wall + (from - started.steady)) / (60 * kSecond);
     std::ranges::move(entries_of(series.device, accounts, curve, from, to, {}, minute), std::back_inserter(entries));
   }

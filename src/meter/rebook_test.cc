@@ -20,12 +20,12 @@ DeviceSeries three_seconds(std::int64_t floor_of_quiet) {
   const auto at = [](int second) { return second * kSecond; };
   return {.device = "gpu:0",
           .cpus = 1,
-          .energy = Points{{at(0), 0}, {at(1), 300'000'000}, {at(2), 400'000'000}, {at(3), 700'000'000}},
-          .worked = Points{{at(0), 0}, {at(1), kSecond}, {at(2), kSecond}, {at(3), 2 * kSecond}},
-          .ours = Points{{at(0), 0}, {at(1), kSecond}, {at(2), kSecond}, {at(3), 2 * kSecond}},
-          .reserved = Points{{at(0), kAll}, {at(1), kAll}, {at(2), kAll}, {at(3), kAll}},
-          .unreserved = Points{{at(0), 0}, {at(1), 0}, {at(2), 0}, {at(3), 0}},
-          .floor = Points{{at(0), kReady}, {at(1), kReady}, {at(2), floor_of_quiet}, {at(3), kReady}}};
+          .points = {{Points{{at(0), 0}, {at(1), 300'000'000}, {at(2), 400'000'000}, {at(3), 700'000'000}},
+                      Points{{at(0), 0}, {at(1), kSecond}, {at(2), kSecond}, {at(3), 2 * kSecond}},
+                      Points{{at(0), 0}, {at(1), kSecond}, {at(2), kSecond}, {at(3), 2 * kSecond}},
+                      Points{{at(0), kAll}, {at(1), kAll}, {at(2), kAll}, {at(3), kAll}},
+                      Points{{at(0), 0}, {at(1), 0}, {at(2), 0}, {at(3), 0}},
+                      Points{{at(0), kReady}, {at(1), kReady}, {at(2), floor_of_quiet}, {at(3), kReady}}}}};
 }
 
 constexpr Floors kFloors{.ready = 80.0 * watt, .resting = 40.0 * watt};

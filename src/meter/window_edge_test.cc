@@ -70,9 +70,8 @@ class Booked {
   }
   void keep(const RunDelta& delta) {
     for (const Entry& entry : delta.entries) accounts[entry.account] += entry.energy;
-    for (const RunDelta::Points& points : delta.series) {
-      auto& into = series.of(points.track);
-      into.insert(into.end(), points.points.begin(), points.points.end());
+    for (const RunDelta::Series& more : delta.series) {
+      for (const Track track : kTracks) std::ranges::copy(more.points[track], std::back_inserter(series.points[track]));
     }
   }
   std::vector<Tenant> tenants_{{.run = "us", .from = 0}};
@@ -80,7 +79,7 @@ class Booked {
 
 // All windows but the last, which waits for its end: eleven seconds at work and seven in pauses.
 void expect_true(const Booked& booked) {
-  EXPECT_EQ(booked.series.worked.back().time, 119 * kSecond);
+  EXPECT_EQ(booked.series.points[Track::worked].back().time, 119 * kSecond);
   EXPECT_NEAR(static_cast<double>(booked.accounts.idle) / 1e6, 7 * 100, 0.1) << "no work in what was drawn in pauses";
   EXPECT_NEAR(static_cast<double>(booked.accounts.busy) / 1e6, 11 * 300, 0.1);
 }
@@ -97,8 +96,8 @@ TEST(WindowEdge, IsInTheSeriesSoThatTheSameIsBookedFromIt) {
   for (const Entry& entry : rebook(booked.series, {.ready = 100.0 * watt, .resting = 100.0 * watt}, {101 * kSecond, 0}))
     anew[entry.account] += entry.energy;
   EXPECT_EQ(anew, booked.accounts);
-  for (std::size_t i = 1; i < booked.series.energy.size(); ++i)
-    ASSERT_LT(booked.series.energy[i - 1].time, booked.series.energy[i].time);
+  const auto& energy = booked.series.points[Track::energy];
+  for (std::size_t i = 1; i < energy.size(); ++i) ASSERT_LT(energy[i - 1].time, energy[i].time);
 }
 
 }  // namespace

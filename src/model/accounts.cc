@@ -85,6 +85,8 @@ Booking book(const Window& window, std::span<const Use> runs) {
   const bool is_of_beside = is_quiet(window, worked) && window.worked_beside > 0;
   std::vector<std::uint64_t> work_weights;
   std::vector<std::uint64_t> idle_weights;
+  work_weights.reserve(runs.size() + 1);
+  idle_weights.reserve(runs.size() + 1);
   auto others = static_cast<std::uint64_t>(is_of_beside ? window.worked_beside : worked);
   for (const Use& use : runs) {
     const auto work = static_cast<std::uint64_t>(is_of_beside ? use.beside : use.busy);

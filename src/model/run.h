@@ -1,6 +1,7 @@
 // A run and what is recorded of it: facts only. Carbon, money, bills and
 // verdicts are views, computed from these when asked.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -212,6 +213,16 @@ enum class Track : std::uint8_t {
 };
 std::string_view to_string(Track);
 
+inline constexpr std::array kTracks = {Track::energy,   Track::worked,     Track::ours,
+                                       Track::reserved, Track::unreserved, Track::floor};
+
+template <class T>
+struct ByTrack {
+  std::array<T, kTracks.size()> of_all = {};
+  T& operator[](Track track) { return of_all[static_cast<std::size_t>(track)]; }
+  const T& operator[](Track track) const { return of_all[static_cast<std::size_t>(track)]; }
+};
+
 struct SeriesPoint {
   Nanoseconds time = 0;  // CLOCK_MONOTONIC
   std::int64_t value = 0;
@@ -227,12 +238,11 @@ struct RunDelta {
   std::vector<PhaseStat> phases = {};
   std::vector<Span> spans = {};
   std::vector<Gap> gaps = {};
-  struct Points {
+  struct Series {
     std::string device;
-    Track track = Track::energy;
-    std::vector<SeriesPoint> points = {};  // times ascend, also across deltas
+    ByTrack<std::vector<SeriesPoint>> points = {};  // times ascend, also across deltas
   };
-  std::vector<Points> series = {};
+  std::vector<Series> series = {};                   // a device has one at most
   std::vector<RankRecord> ranks = {};                // replace the earlier ones
   std::vector<PhaseQuantity> phase_quantities = {};  // likewise, row by row
 };

@@ -68,10 +68,11 @@ Gpu::Gpu(std::shared_ptr<Library> library, Device device, std::uint32_t index, c
     inventory_.devices.back().node = fmt::format("/dev/nvidia{}", minor);
   inventory_.facts["nvidia_driver"] = driver.version;
   inventory_.facts["cuda"] = driver.cuda;
-  shift_ = index;
   find_channels(driver);
   space_counters();
-  quantities_.emplace(library_, device_, index, inventory_);
+  const bool costs_little = counters_.is_each() && work_->spacing().ticks() <= Work::kTicksPerWord;
+  shift_ = costs_little ? 0 : index;
+  quantities_.emplace(library_, device_, shift_, inventory_);
 }
 
 std::uint32_t Gpu::add_channel(Channel channel) {

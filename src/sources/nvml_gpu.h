@@ -86,7 +86,9 @@ class Gpu final : public Source {
   std::vector<FieldValue> values_;
   std::vector<const FieldChannel*> asked_;  // of the fields, in the order of their values
   Spacing counters_;
-  std::uint64_t shift_ = 0;                    // so that not all GPUs' are read at once
+  // Ticks: where calls cost much, not all GPUs have theirs at once. Where they cost little they have: what one brought
+  // into the processor's cache serves the next.
+  std::uint64_t shift_ = 0;
   bool is_on_pace_ = false;                    // readings are; one that is not is then wanted with all that there is
   std::uint64_t counted_ = 0;                  // as the first counter stood last
   bool is_hunting_ = false;                    // the last reading was one of many

@@ -219,8 +219,8 @@ Return read_field(const Functions& call, Device device, Field field, std::uint32
   return status == Return::success ? value.status : status;
 }
 
-Quantities::Quantities(std::shared_ptr<Library> library, Device device, std::uint32_t index, Inventory& inventory)
-    : library_{std::move(library)}, stagger_{static_cast<int>(index % kReadingsPerRound)} {
+Quantities::Quantities(std::shared_ptr<Library> library, Device device, std::uint64_t shift, Inventory& inventory)
+    : library_{std::move(library)}, stagger_{static_cast<int>(shift % kReadingsPerRound)} {
   find_calls(device, inventory);
   find_fields(device, inventory);
   find_reasons(device, inventory);

@@ -23,8 +23,9 @@ Return read_field(const Functions& call, Device device, Field field, std::uint32
 
 class Quantities {
  public:
-  // Adds quantities of the inventory's first device, which is the driver's number `index`; its channels are complete.
-  Quantities(std::shared_ptr<Library> library, Device device, std::uint32_t index, Inventory& inventory);
+  // Adds quantities of the inventory's first device, whose channels are complete. From the second round on they come
+  // `shift` readings later.
+  Quantities(std::shared_ptr<Library> library, Device device, std::uint64_t shift, Inventory& inventory);
 
   // Another reading begins: what follows is of it.
   enum class Round { in_turn, now };
@@ -74,7 +75,7 @@ class Quantities {
   };
   std::vector<MetricChannel> metric_channels_;  // for each of them
   int until_round_ = 0;                         // readings
-  int stagger_;  // readings by which the second round comes later, so that not all GPUs have theirs at once
+  int stagger_;                                 // readings by which the second round comes later
   bool is_round_ = false;
 };
 

@@ -39,7 +39,7 @@ std::uint32_t add(Inventory& inventory, Channel channel) {
 }  // namespace
 
 Work::Work(std::shared_ptr<Library> library, Device device, Inventory& inventory)
-    : library_{std::move(library)}, most_processes_{kUsualProcesses} {
+    : library_{std::move(library)}, processes_(kUsualProcesses) {
   if (find_slices(device, inventory)) {
     find_slice_utilisation(device, inventory);
   } else {
@@ -232,11 +232,11 @@ void Work::sample_processes(Device device, std::size_t from, std::vector<Reading
 void Work::sample_contexts(Device device, bool is_round, std::vector<Reading>& out) {
   if (!contexts_) return;
   if (is_round) {
-    graphics_ = list(library_->call.graphics_processes, device).value_or(std::vector<ProcessInfo>{});
+    list_into(graphics_, library_->call.graphics_processes, device);
     note_clients(device);
   }
   std::uint64_t holders = 0;
-  const auto add = [&](const std::vector<ProcessInfo>& processes) {
+  const auto add = [&](std::span<const ProcessInfo> processes) {
     for (const ProcessInfo& process : processes) {
       if (!clients_.empty() && is_server(process.pid)) continue;
       const std::uint64_t memory = process.memory == kNotAvailable ? 0 : process.memory;
@@ -257,7 +257,7 @@ void Work::sample_contexts(Device device, bool is_round, std::vector<Reading>& o
 }
 
 void Work::note_clients(Device device) {
-  clients_ = list(library_->call.mps_processes, device).value_or(std::vector<ProcessInfo>{});
+  list_into(clients_, library_->call.mps_processes, device);
   if (clients_.empty()) servers_.clear();
 }
 
@@ -295,21 +295,24 @@ Return Work::sample_slices(Device device, std::vector<Reading>& out) {
   return worst;
 }
 
-std::optional<std::vector<ProcessInfo>> Work::list(ProcessList ask, Device device) {
+// Of one call, which the next overwrites.
+std::optional<std::span<const ProcessInfo>> Work::list(ProcessList ask, Device device) {
   if (!ask) return std::nullopt;
-  std::vector<ProcessInfo> processes;
   Return status = Return::insufficient_size;
-  std::size_t count = most_processes_;
+  std::size_t count = 0;
   for (int attempt = 0; attempt < 3 && status == Return::insufficient_size; ++attempt) {
-    processes.resize(count);
-    auto room = static_cast<std::uint32_t>(count);
-    status = ask(device, &room, processes.data());
+    if (processes_.size() < count) processes_.resize(count);
+    auto room = static_cast<std::uint32_t>(processes_.size());
+    status = ask(device, &room, processes_.data());
     count = room + (status == Return::insufficient_size ? 4 : 0);  // some may come meanwhile
   }
   if (!is_there(status)) return std::nullopt;
-  processes.resize(count);
-  most_processes_ = std::max(most_processes_, processes.size());
-  return processes;
+  return std::span{processes_.data(), std::min(count, processes_.size())};
+}
+
+void Work::list_into(std::vector<ProcessInfo>& known, ProcessList ask, Device device) {
+  const auto processes = list(ask, device).value_or(std::span<const ProcessInfo>{});
+  known.assign(processes.begin(), processes.end());
 }
 
 }  // namespace everywatt::nvml

@@ -50,7 +50,8 @@ class Work {
   void sample_contexts(Device device, bool is_round, std::vector<Reading>& out);
   Return sample_slices(Device device, std::vector<Reading>& out);
   // None: it is not told.
-  std::optional<std::vector<ProcessInfo>> list(ProcessList ask, Device device);
+  std::optional<std::span<const ProcessInfo>> list(ProcessList ask, Device device);
+  void list_into(std::vector<ProcessInfo>& known, ProcessList ask, Device device);
   void note_clients(Device device);
   bool is_server(std::uint32_t pid);
 
@@ -70,7 +71,7 @@ class Work {
   std::vector<std::uint32_t> holding_;  // contexts, as of this reading
   std::vector<std::uint32_t> held_;     // and since work was asked for last, each once
   bool was_held_by_unknown_ = false;    // since then: who did was not told
-  std::size_t most_processes_;
+  std::vector<ProcessInfo> processes_;
   std::vector<ProcessInfo> graphics_;      // as of the last round
   std::vector<ProcessInfo> clients_;       // of MPS, likewise
   std::map<std::uint32_t, bool> servers_;  // whether a process is the server of MPS

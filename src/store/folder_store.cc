@@ -132,9 +132,9 @@ Result<void> FolderStore::put_run(const Run& run) {
   return file->put_run(run, clock_.now().wall);
 }
 
-Result<void> FolderStore::append(std::string_view run, const RunDelta& delta) {
+Result<void> FolderStore::append(std::string_view run, RunDelta delta) {
   TRY(LedgerFile* const file, file_of(run));
-  return file->append(run, delta);
+  return file->append(run, std::move(delta));
 }
 
 Result<void> FolderStore::clear_entries(std::string_view run) {

@@ -23,7 +23,7 @@ class FolderStore final : public Store {
                                              const StoreOptions& options);
 
   Result<void> put_run(const Run& run) override;
-  Result<void> append(std::string_view run, const RunDelta& delta) override;
+  Result<void> append(std::string_view run, RunDelta delta) override;
   Result<void> clear_entries(std::string_view run) override;
   Result<void> commit() override;
   Result<void> remove(std::string_view run) override;

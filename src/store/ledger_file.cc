@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "store/copy_rows.h"
 #include "store/file_opening.h"
@@ -23,15 +24,40 @@ void fold_log(Connection& db, int from_pages) {
   if (db.log_pages() >= from_pages) (void)db.number("PRAGMA wal_checkpoint(PASSIVE)");
 }
 
-Result<void> check_times(std::string_view run, const RunDelta::Points& points, std::optional<Nanoseconds> last) {
-  for (const SeriesPoint& point : points.points) {
-    if (last && point.time <= *last) {
-      return fail(Errc::misuse, "run " + std::string{run} + ": the times of " + points.device + " " +
-                                    std::string{to_string(points.track)} + " do not ascend");
+// Each track goes on where it ends in the file, or in what waits for it.
+Result<void> check_times(std::string_view run, const RunDelta::Series& series, const OpenRun& open,
+                         const PointsByDevice& pending) {
+  const auto in_file = open.find(series.device);
+  const auto waiting = pending.find(series.device);
+  for (const Track track : kTracks) {
+    std::optional<Nanoseconds> last;
+    if (in_file != open.end()) last = in_file->second[track].last;
+    if (waiting != pending.end() && !waiting->second[track].empty()) last = waiting->second[track].back().time;
+    for (const SeriesPoint& point : series.points[track]) {
+      if (last && point.time <= *last) {
+        return fail(Errc::misuse, "run " + std::string{run} + ": the times of " + series.device + " " +
+                                      std::string{to_string(track)} + " do not ascend");
+      }
+      last = point.time;
     }
-    last = point.time;
   }
   return {};
+}
+
+void take_series(RunDelta::Series series, PointsByDevice& into) {
+  auto& all = into[std::move(series.device)];
+  for (const Track track : kTracks) {
+    auto& points = series.points[track];
+    if (all[track].empty()) {
+      all[track] = std::move(points);
+    } else {
+      std::ranges::copy(points, std::back_inserter(all[track]));
+    }
+  }
+}
+
+bool is_empty(const RunDelta::Series& series) {
+  return std::ranges::all_of(series.points.of_all, [](const auto& points) { return points.empty(); });
 }
 
 // 0: no such file.
@@ -112,19 +138,14 @@ Result<OpenRun*> LedgerFile::open_of(std::string_view run) {
   return &open_.emplace(std::string{run}, std::move(open)).first->second;
 }
 
-Result<void> LedgerFile::append(std::string_view run, const RunDelta& delta) {
+Result<void> LedgerFile::append(std::string_view run, RunDelta delta) {
   TRY(PendingRun* const pending, pending_of(run));
   std::size_t more = 0;
   if (!delta.series.empty()) {
     TRY(const OpenRun* const open, open_of(run));
-    for (const RunDelta::Points& points : delta.series) {
-      const SeriesKey key{.device = points.device, .track = points.track};
-      std::optional<Nanoseconds> last;
-      if (const auto before = open->find(key); before != open->end()) last = before->second.last;
-      if (const auto before = pending->series.find(key); before != pending->series.end())
-        last = before->second.back().time;
-      CHECK(check_times(run, points, last));
-      more += points.points.size();
+    for (const RunDelta::Series& series : delta.series) {
+      CHECK(check_times(run, series, *open, pending->series));
+      for (const auto& points : series.points.of_all) more += points.size();
     }
   }
   pending->take(delta);
@@ -132,10 +153,8 @@ Result<void> LedgerFile::append(std::string_view run, const RunDelta& delta) {
     return fail(Errc::io, "run " + std::string{run} + ": the points of this second are not kept, too many wait for " +
                               db_->path().string() + " to be writable");
   }
-  for (const RunDelta::Points& points : delta.series) {
-    if (points.points.empty()) continue;
-    auto& all = pending->series[{.device = points.device, .track = points.track}];
-    all.insert(all.end(), points.points.begin(), points.points.end());
+  for (RunDelta::Series& series : delta.series) {
+    if (!is_empty(series)) take_series(std::move(series), pending->series);
   }
   pending_.points += more;
   return {};

@@ -39,7 +39,7 @@ class LedgerFile {
 
   // `now_wall` orders an import, which is as new as the moment it was made.
   Result<void> put_run(const Run& run, Nanoseconds now_wall);
-  Result<void> append(std::string_view run, const RunDelta& delta);
+  Result<void> append(std::string_view run, RunDelta delta);
   Result<void> clear_entries(std::string_view run);
   Result<void> put_floor(const LearntFloor& floor);
   Result<void> put_calibration(const Calibration& calibration);

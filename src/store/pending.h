@@ -24,6 +24,8 @@ struct SeriesKey {
   auto operator<=>(const SeriesKey&) const = default;
 };
 
+using PointsByDevice = std::map<std::string, ByTrack<std::vector<SeriesPoint>>, std::less<>>;
+
 struct EntryKey {
   std::int64_t minute = 0;
   std::string device;
@@ -42,10 +44,10 @@ struct PendingRun {
   std::vector<Gap> gaps;
   std::vector<RankRecord> ranks;
   std::map<std::tuple<std::string, std::string, std::string>, PhaseQuantity> phase_quantities;  // path, device, name
-  std::map<SeriesKey, std::vector<SeriesPoint>> series;
+  PointsByDevice series;
 
   // All but the series.
-  void take(const RunDelta& delta);
+  void take(RunDelta& delta);
 };
 
 struct Pending {

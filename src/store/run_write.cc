@@ -151,17 +151,16 @@ Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& ru
       CHECK(db.run("INSERT OR REPLACE INTO work (run, what, amount) VALUES (?, ?, ?)", key, what, amount));
     return key;
   };
-  if (written.has(run)) {
-    TRY(const auto key,
-        db.number("UPDATE run SET ended_ns = ?, ended_wall_ns = ?, cpu_ns = ?, peak_memory_bytes = ?, "
+  if (const auto key = written.key_of(run)) {
+    TRY(const bool was_there,
+        db.update("UPDATE run SET ended_ns = ?, ended_wall_ns = ?, cpu_ns = ?, peak_memory_bytes = ?, "
                   "disk_read_bytes = ?, disk_written_bytes = ?, network = ?, usage_method = ?, overhead_cpu_ns = ?, "
-                  "overhead_peak_rss_bytes = ?, marks_dropped = ? WHERE id = ? RETURNING key",
+                  "overhead_peak_rss_bytes = ?, marks_dropped = ? WHERE key = ? AND id = ?",
                   ended, ended_wall, run.usage.cpu_time, run.usage.peak_memory_bytes, run.usage.disk_read_bytes,
                   run.usage.disk_written_bytes, fact_text(run.usage.network), run.usage.method, run.overhead.cpu_time,
-                  run.overhead.peak_rss_bytes, run.overhead.marks_dropped, run.id));
-    if (key) return put_work(*key);
+                  run.overhead.peak_rss_bytes, run.overhead.marks_dropped, *key, run.id));
+    if (was_there) return put_work(*key);
   }
-  written.note(run);
   const auto put = [&](const std::string& sql) {
     return db.number(sql, run.id, recorded_wall, run.name, run.project, run.model, run.model_version, run.origin,
                      to_string(run.status), run.parent, fact_text(run.command), run.exit_status, run.ended_by,
@@ -178,6 +177,7 @@ Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& ru
   if (!key) {
     TRY(key, put(kStatements.insert));
   }
+  written.note(run, *key);
   CHECK(db.run("UPDATE run SET name = ?2 WHERE key = ?1 AND name <> ?2", key, run.name));
   return put_work(*key);
 }

@@ -1,6 +1,7 @@
 #include "store/series_rows.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "store/bytes.h"
 #include "store/packed_points.h"
@@ -33,7 +34,7 @@ std::optional<TailSection> read_section(ByteReader& reader) {
 
 // All points of the run's tail rows by series, and the number of the last row.
 struct Tail {
-  PointsByKey points;
+  PointsByDevice points;
   std::int64_t last_row = 0;
 };
 
@@ -51,8 +52,7 @@ Result<Tail> read_tail(Connection& db, std::int64_t run) {
       if (!section) return damaged_series(db);
       const auto name = names.find(section->device);
       if (name == names.end()) return damaged_series(db);
-      SeriesKey key{.device = name->second, .track = section->track};
-      if (!unpack_points(section->packed, tail.points[std::move(key)])) return damaged_series(db);
+      if (!unpack_points(section->packed, tail.points[name->second][section->track])) return damaged_series(db);
     }
   }
 }
@@ -75,7 +75,7 @@ Result<void> read_tail_of(Connection& db, std::int64_t run, const SeriesKey& key
   }
 }
 
-Result<void> plan_chunks(const SeriesKey& key, std::vector<SeriesPoint> points, RunEnd end,
+Result<void> plan_chunks(const SeriesKey& key, const std::vector<SeriesPoint>& points, RunEnd end,
                          SeriesWrite::Folded& write) {
   std::span<const SeriesPoint> rest{points};
   while (rest.size() >= kChunkPoints || (end == RunEnd::ended && !rest.empty())) {
@@ -88,16 +88,19 @@ Result<void> plan_chunks(const SeriesKey& key, std::vector<SeriesPoint> points, 
                             .data = std::move(data)});
     rest = rest.subspan(part.size());
   }
-  if (!rest.empty()) write.tail[key].assign(rest.begin(), rest.end());
-  write.after[key] = {.tail_points = rest.size(), .last = points.back().time};
+  if (!rest.empty()) write.tail[key.device][key.track].assign(rest.begin(), rest.end());
+  write.after[key.device][key.track] = {.tail_points = rest.size(), .last = points.back().time};
   return {};
 }
 
-bool is_time_to_fold(const OpenRun& open, const PointsByKey& pending, RunEnd end) {
+bool is_time_to_fold(const OpenRun& open, const PointsByDevice& pending, RunEnd end) {
   if (end == RunEnd::ended) return true;
   return std::ranges::any_of(pending, [&](const auto& series) {
-    const auto before = open.find(series.first);
-    return series.second.size() + (before == open.end() ? 0 : before->second.tail_points) >= kChunkPoints;
+    const auto& [device, points] = series;
+    const auto before = open.find(device);
+    return std::ranges::any_of(kTracks, [&](Track track) {
+      return points[track].size() + (before == open.end() ? 0 : before->second[track].tail_points) >= kChunkPoints;
+    });
   });
 }
 
@@ -112,16 +115,21 @@ Result<OpenRun> open_series(Connection& db, std::int64_t run) {
     for (;;) {
       TRY(const bool row, query.next());
       if (!row) break;
-      open[{.device = query.text(0), .track = static_cast<Track>(query.i64(1))}].last = query.i64(2);
+      open[query.text(0)][static_cast<Track>(query.i64(1))].last = query.i64(2);
     }
   }
   TRY(const Tail tail, read_tail(db, run));
-  for (const auto& [key, points] : tail.points) open[key] = {.tail_points = points.size(), .last = points.back().time};
+  for (const auto& [device, series] : tail.points) {
+    for (const Track track : kTracks) {
+      if (const auto& points = series[track]; !points.empty())
+        open[device][track] = {.tail_points = points.size(), .last = points.back().time};
+    }
+  }
   return open;
 }
 
 Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const OpenRun& open,
-                                const PointsByKey& pending, RunEnd end) {
+                                const PointsByDevice& pending, RunEnd end) {
   if (!is_time_to_fold(open, pending, end)) return SeriesWrite{};
   SeriesWrite::Folded folded{.through = {}, .chunks = {}, .tail = {}, .after = open};
   Tail tail;
@@ -130,16 +138,20 @@ Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const O
     TRY(tail, read_tail(db, *run));
     if (tail.last_row > 0) folded.through = tail.last_row;
   }
-  for (const auto& [key, points] : pending) {
-    auto& all = tail.points[key];
-    all.insert(all.end(), points.begin(), points.end());
+  for (const auto& [device, series] : pending) {
+    auto& all = tail.points[device];
+    for (const Track track : kTracks) std::ranges::copy(series[track], std::back_inserter(all[track]));
   }
-  for (auto& [key, points] : tail.points) CHECK(plan_chunks(key, std::move(points), end, folded));
+  for (const auto& [device, series] : tail.points) {
+    for (const Track track : kTracks) {
+      if (!series[track].empty()) CHECK(plan_chunks({.device = device, .track = track}, series[track], end, folded));
+    }
+  }
   return SeriesWrite{.folded = std::move(folded)};
 }
 
 Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, const SeriesWrite& write,
-                          const PointsByKey& pending) {
+                          const PointsByDevice& pending) {
   if (write.folded) {
     for (const SeriesWrite::Chunk& chunk : write.folded->chunks) {
       TRY(const std::int64_t device, names.number(db, run, chunk.key.device));
@@ -152,13 +164,16 @@ Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, 
       CHECK(db.run("DELETE FROM tail WHERE run = ? AND number <= ?", run, *write.folded->through));
   }
   std::string data;
-  for (const auto& [key, points] : write.folded ? write.folded->tail : pending) {
-    TRY(const std::int64_t device, names.number(db, run, key.device));
-    const std::string packed = pack_points(points);
-    put_varint(data, static_cast<std::uint64_t>(device));
-    data += static_cast<char>(key.track);
-    put_varint(data, std::uint64_t{packed.size()});
-    data += packed;
+  for (const auto& [name, series] : write.folded ? write.folded->tail : pending) {
+    TRY(const std::int64_t device, names.number(db, run, name));
+    for (const Track track : kTracks) {
+      if (series[track].empty()) continue;
+      const std::string packed = pack_points(series[track]);
+      put_varint(data, static_cast<std::uint64_t>(device));
+      data += static_cast<char>(track);
+      put_varint(data, std::uint64_t{packed.size()});
+      data += packed;
+    }
   }
   if (data.empty()) return {};
   return db.run(
@@ -166,15 +181,18 @@ Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, 
       Blob{data});
 }
 
-void note_written(OpenRun& open, SeriesWrite write, const PointsByKey& pending) {
+void note_written(OpenRun& open, SeriesWrite write, const PointsByDevice& pending) {
   if (write.folded) {
     open = std::move(write.folded->after);
     return;
   }
-  for (const auto& [key, points] : pending) {
-    OpenSeries& series = open[key];
-    series.tail_points += points.size();
-    series.last = points.back().time;
+  for (const auto& [device, series] : pending) {
+    auto& held = open[device];
+    for (const Track track : kTracks) {
+      if (series[track].empty()) continue;
+      held[track].tail_points += series[track].size();
+      held[track].last = series[track].back().time;
+    }
   }
 }
 

@@ -21,10 +21,9 @@ namespace everywatt {
 // What the file already holds of a series.
 struct OpenSeries {
   std::size_t tail_points = 0;
-  Nanoseconds last = 0;
+  std::optional<Nanoseconds> last = {};  // none: nothing
 };
-using OpenRun = std::map<SeriesKey, OpenSeries>;
-using PointsByKey = std::map<SeriesKey, std::vector<SeriesPoint>>;
+using OpenRun = std::map<std::string, ByTrack<OpenSeries>, std::less<>>;  // by device
 
 Result<OpenRun> open_series(Connection& db, std::int64_t run);
 
@@ -40,7 +39,7 @@ struct SeriesWrite {
   struct Folded {
     std::optional<std::int64_t> through;
     std::vector<Chunk> chunks;
-    PointsByKey tail;
+    PointsByDevice tail;
     OpenRun after;  // what the file holds when this is written
   };
   std::optional<Folded> folded;  // none: the pending points are one more tail row
@@ -50,11 +49,11 @@ enum class RunEnd { open, ended };
 
 // The file is looked at only where it is time to fold.
 Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const OpenRun& open,
-                                const PointsByKey& pending, RunEnd end);
+                                const PointsByDevice& pending, RunEnd end);
 Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, const SeriesWrite& write,
-                          const PointsByKey& pending);
+                          const PointsByDevice& pending);
 // What the file holds once that is written.
-void note_written(OpenRun& open, SeriesWrite write, const PointsByKey& pending);
+void note_written(OpenRun& open, SeriesWrite write, const PointsByDevice& pending);
 
 // Points of one series that lie after `after`, in the order of time.
 Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, const SeriesKey& key,

@@ -105,13 +105,18 @@ class Connection {
     return row ? query.maybe_i64(0) : std::nullopt;
   }
 
+  // True: there was a row to change.
+  template <class... Values>
+  Result<bool> update(std::string_view sql, const Values&... values) {
+    CHECK(run(sql, values...));
+    return changed_rows() > 0;
+  }
   // Changes the row where it is and inserts it where it is not: where it mostly is, a third less work than an
   // upsert, which tries to insert first. Both statements have the same values in numbered places (?1, ?2, …).
   template <class... Values>
   Result<void> update_or_insert(std::string_view update, std::string_view insert, const Values&... values) {
-    CHECK(run(update, values...));
-    if (changed_rows() > 0) return {};
-    return run(insert, values...);
+    TRY(const bool was_there, this->update(update, values...));
+    return was_there ? Result<void>{} : run(insert, values...);
   }
 
   [[nodiscard]] bool is_read_only() const;

@@ -58,7 +58,7 @@ class Store {
 
   // Writes. Nothing lasts before commit().
   virtual Result<void> put_run(const Run&) = 0;  // inserts, or replaces the run's facts
-  virtual Result<void> append(std::string_view run, const RunDelta&) = 0;
+  virtual Result<void> append(std::string_view run, RunDelta) = 0;
   virtual Result<void> clear_entries(std::string_view run) = 0;  // before they are rebuilt from the series
   virtual Result<void> commit() = 0;
   virtual Result<void> remove(std::string_view run) = 0;  // with all that belongs to it; commits

@@ -34,7 +34,8 @@ inline Entry entry_of(std::string device, MicroJoules energy, Account account = 
 
 inline RunDelta points_of(std::string device, Track track, std::vector<SeriesPoint> points) {
   RunDelta delta;
-  delta.series.push_back({.device = std::move(device), .track = track, .points = std::move(points)});
+  delta.series.push_back({.device = std::move(device)});
+  delta.series.back().points[track] = std::move(points);
   return delta;
 }
 

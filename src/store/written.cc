@@ -2,15 +2,15 @@
 
 namespace everywatt {
 
-bool Written::has(const Run& run) const {
+std::optional<std::int64_t> Written::key_of(const Run& run) {
   const auto found = runs_.find(run.id);
-  if (found == runs_.end()) return false;
-  Run now = run;
-  now.ended = found->second.ended;
-  now.usage = found->second.usage;
-  now.overhead = found->second.overhead;
-  now.work = found->second.work;
-  return now == found->second;
+  if (found == runs_.end()) return std::nullopt;
+  auto& [written, key] = found->second;
+  written.ended = run.ended;
+  written.usage = run.usage;
+  written.overhead = run.overhead;
+  written.work = run.work;
+  return run == written ? std::optional{key} : std::nullopt;
 }
 
 bool Written::has(std::int64_t run, const Device& device) const {

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,11 +14,12 @@ namespace everywatt {
 
 class Written {
  public:
-  // Nothing but what moves with time (`ended`, usage, overhead, work) differs from what was written.
-  [[nodiscard]] bool has(const Run& run) const;
+  // The key of the run's row, if nothing but what moves with time (`ended`, usage, overhead, work) differs from what
+  // was written.
+  [[nodiscard]] std::optional<std::int64_t> key_of(const Run& run);
   [[nodiscard]] bool has(std::int64_t run, const Device& device) const;
 
-  void note(const Run& run) { runs_.insert_or_assign(run.id, run); }
+  void note(const Run& run, std::int64_t key) { runs_.insert_or_assign(run.id, Row{run, key}); }
   void note(std::int64_t run, const Device& device) { devices_[run].insert_or_assign(device.id, device); }
   // After a transaction that was rolled back.
   void forget() {
@@ -26,7 +28,11 @@ class Written {
   }
 
  private:
-  std::map<std::string, Run, std::less<>> runs_;
+  struct Row {
+    Run run;
+    std::int64_t key;
+  };
+  std::map<std::string, Row, std::less<>> runs_;                                // by id
   std::map<std::int64_t, std::map<std::string, Device, std::less<>>> devices_;  // by the key of their run
 };
 

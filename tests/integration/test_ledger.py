@@ -136,8 +136,11 @@ def test_thirty_two_runs_at_once_are_all_kept(everywatt, tmp_path):
         assert_books_balance(bill)
     # Together they are charged the machine once: idle is divided, not multiplied.
     spans = [span_of(bill) for bill in bills.values()]
-    length = max(end for _, end in spans) - min(begin for begin, _ in spans)
-    assert sum(energy(bill)["total_joules"] for bill in bills.values()) == pytest.approx(23 * length, rel=0.05)
+    machine_joules = 23 * (max(end for _, end in spans) - min(begin for begin, _ in spans))
+    assert sum(energy(bill)["idle_joules"] for bill in bills.values()) <= 1.01 * machine_joules
+    # The floor of so short a time lies up to a tenth below the draw; who worked what of that tenth the kernel tells in
+    # ticks of 10 ms, of which 32 sleepers' work is less than one each.
+    assert sum(energy(bill)["total_joules"] for bill in bills.values()) == pytest.approx(machine_joules, rel=0.1)
 
 
 # --- disks that are full

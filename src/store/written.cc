@@ -6,6 +6,7 @@ std::optional<std::int64_t> Written::key_of(const Run& run) {
   const auto found = runs_.find(run.id);
   if (found == runs_.end()) return std::nullopt;
   auto& [written, key] = found->second;
+  // What moves is not compared: it is taken over first.
   written.ended = run.ended;
   written.usage = run.usage;
   written.overhead = run.overhead;

@@ -184,11 +184,11 @@ def explanation(seconds, ours, bill):
         "memory in files, twice a second, and keeps a ledger; CodeCarbon estimates processor and memory. Those are in the CPU time and not in the readings."
     )
     sleeping, calling = own_cost.bare_loop(seconds / 4), bare_nvml(seconds / 4)
-    print(f"   a loop that sleeps: {sleeping * 100:.3f} %; one that makes the same calls: {calling * 100:.3f} %", flush=True)
+    print(f"   a loop that sleeps: {sleeping * 100:.3f} %; one that reads the same: {calling * 100:.3f} %", flush=True)
     yield (
-        f"A process that only sleeps 100 ms at a time takes {sleeping * 100:.3f} % here, and one that makes the same calls and keeps nothing "
-        f"(`bench/bare_nvml.cc`) {calling * 100:.3f} %: the difference is what the stand-in costs, and is in each tool's figure. NVIDIA's "
-        "library takes its own time in its place."
+        f"A process that only sleeps 100 ms at a time takes {sleeping * 100:.3f} % here, and one that reads the GPUs by the same code and keeps "
+        f"nothing (`bench/bare_nvml.cc`) {calling * 100:.3f} %: the difference is what the stand-in costs, and reading it. What the stand-in costs is in each "
+        "tool's figure; NVIDIA's library takes its own time in its place."
     )
     yield (
         f"Peers: {peers.version(peers.CODECARBON)} offline, its monitor, and its tracker at the fastest period that was asked of it; "

@@ -14,8 +14,10 @@
 namespace everywatt {
 namespace {
 
-// Drivers answer within milliseconds, the slowest within tens; longer is stuck.
-constexpr Nanoseconds kStuck = 250 * kMillisecond;
+// Drivers answer within milliseconds, the slowest within tens; longer is stuck. The loop, which appoints another reader,
+// looks twice a second: with the tick before and the register's own period that is less than the second from which on a
+// counter's silence is a gap.
+constexpr Nanoseconds kStuck = 150 * kMillisecond;
 // Calls for each source that nobody took: the loop was stopped. The oldest go.
 constexpr std::size_t kMostWaiting = 64;
 

@@ -289,9 +289,7 @@ struct Books {
   }
   void add(const RunDelta& delta) {
     add(delta.entries);
-    for (const RunDelta::Series& more : delta.series) {
-      for (const Track track : kTracks) std::ranges::copy(more.points[track], std::back_inserter(series.points[track]));
-    }
+    for (const RunDelta::Series& more : delta.series) append(more.points, series.points);
   }
   // What was learnt of the floor by the end holds for the whole run.
   void rebook_with(const std::vector<Meter::Rebooking>& rebookings, Instant started) {

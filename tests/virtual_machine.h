@@ -139,7 +139,7 @@ class VirtualRun {
   [[nodiscard]] const Tenant& tenant() const { return tenant_; }
   [[nodiscard]] Meter& meter() { return meter_; }
   [[nodiscard]] const std::vector<Gap>& gaps() const { return gaps_; }
-  [[nodiscard]] const std::map<std::string, ByTrack<std::vector<SeriesPoint>>>& series() const { return series_; }
+  [[nodiscard]] const std::map<std::string, Tracks>& series() const { return series_; }
   [[nodiscard]] Accounts accounts(const std::string& device = {}) const {
     Accounts sum;
     for (const Entry& entry : entries_) {
@@ -181,10 +181,7 @@ class VirtualRun {
   void keep(const RunDelta& delta) {
     std::ranges::copy(delta.entries, std::back_inserter(entries_));
     std::ranges::copy(delta.gaps, std::back_inserter(gaps_));
-    for (const RunDelta::Series& series : delta.series) {
-      auto& all = series_[series.device];
-      for (const Track track : kTracks) std::ranges::copy(series.points[track], std::back_inserter(all[track]));
-    }
+    for (const RunDelta::Series& series : delta.series) append(series.points, series_[series.device]);
   }
 
   std::string id_;
@@ -195,7 +192,7 @@ class VirtualRun {
   double cpu_nanoseconds_ = 0;
   std::vector<Entry> entries_;
   std::vector<Gap> gaps_;
-  std::map<std::string, ByTrack<std::vector<SeriesPoint>>> series_;
+  std::map<std::string, Tracks> series_;
 };
 
 }  // namespace everywatt::testing

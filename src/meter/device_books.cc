@@ -1,7 +1,5 @@
 #include "meter/device_books.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -13,11 +11,6 @@ namespace {
 // A counter that has not moved for this long does not count; RAPL moves every millisecond.
 constexpr Nanoseconds kProbation = 3 * kSecond;
 constexpr Nanoseconds kShortestProof = 200 * kMillisecond;
-// A load that repeats in step with its sensor, so that the figure can be off by more than this part of it, is flagged.
-constexpr double kAliased = 0.04;
-// Two sensors of one device that differ by more than this, and than chance allows, are flagged.
-constexpr double kDisagreement = 0.05;
-constexpr Nanoseconds kShortestComparison = 3 * kSecond;
 // A GPU's work is told a sixth of a second at a time; a reading can be taken for the renewal beside its own.
 constexpr Nanoseconds kGpuWhole = 2 * kSecond;
 constexpr double kGpuSpread = 0.01;     // its work is told exactly
@@ -28,28 +21,12 @@ constexpr Nanoseconds kUnseenEdge = kSecond;
 // bill.
 constexpr Nanoseconds kUnseenStart = 300 * kMillisecond;
 
-void add_flag(std::vector<std::string>& flags, std::string flag) {
-  if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(std::move(flag));
-}
-
-// By more than sound sensors do, and than the ends of so short a time can make.
-bool disagree(const ChannelMeter::Mean& elected, const ChannelMeter::Mean& other) {
-  if (std::min(elected.length, other.length) < kShortestComparison) return false;
-  if (elected.not_observed + other.not_observed > 0) return false;
-  const double by_chance = 2 * std::hypot(elected.uncertainty, other.uncertainty);
-  return std::abs(other.watts - elected.watts) > kDisagreement * elected.watts + by_chance;
-}
-
 constexpr IdleShare kNobody{.ours = 0, .unreserved = kWholeDevice};
 
 // Between the run and others, both by more than a word of work is off.
 bool is_divided(const Activity::Piece& work) {
   const Nanoseconds least = work.worked / 50;
   return work.ours > least && work.ours < work.worked - least;
-}
-
-bool is_component(DeviceKind kind) {
-  return kind == DeviceKind::package || kind == DeviceKind::core || kind == DeviceKind::uncore;
 }
 
 }  // namespace
@@ -115,8 +92,6 @@ void DeviceBooks::begin(Nanoseconds start) {
   }
 }
 
-void DeviceBooks::flag(std::string flag) { add_flag(flags_, std::move(flag)); }
-
 void DeviceBooks::take(std::size_t source, Stamp stamp, const Reading& reading) {
   for (Meter& meter : meters_) {
     if (!meter.sensor || meter.candidate.source != source || meter.candidate.place != reading.channel) continue;
@@ -167,13 +142,13 @@ bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
     if (first.sensor && first.sensor->readings() < 2) {
       if (close == Close::window && watched < kProbation) return false;
       reason_ = first.candidate.channel.sensor + " gave no two readings";
-      add_flag(flags_, "no-readings");
+      flag("no-readings");
     } else if (first.sensor && first.sensor->is_stuck()) {
       if (close == Close::window && watched < kProbation) return false;
       const bool too_short = watched < kShortestProof;
       reason_ = first.candidate.channel.sensor +
                 (too_short ? " did not move in so short a time" : " did not move: its counter is stuck");
-      add_flag(flags_, too_short ? "too-short" : "counter-stuck");
+      flag(too_short ? "too-short" : "counter-stuck");
     } else {
       settled_ = true;
       if (elected().sensor) elected().sensor->watch_aliasing();
@@ -272,7 +247,7 @@ void DeviceBooks::note_unseen_edges(Nanoseconds until) {
   if (!meter.sensor || meter.curve().empty()) return;
   const Nanoseconds last = meter.sensor->last_time();
   if (until - last > kUnseenEdge) {
-    add_flag(flags_, "sensor-lost");
+    flag("sensor-lost");
     silences_.push_back({last, until, "no reading any more until the end"});
     unseen_ += until - last;
   }
@@ -370,58 +345,11 @@ void DeviceBooks::emit_curve(RunDelta& into) {
 }
 
 // Devices close one after the other: ours is the last or not there yet.
-ByTrack<std::vector<SeriesPoint>>& DeviceBooks::series_in(RunDelta& into) const {
+Tracks& DeviceBooks::series_in(RunDelta& into) const {
   if (into.series.empty() || into.series.back().device != device_.id) into.series.push_back({.device = device_.id});
   return into.series.back().points;
 }
 
-// In the first half second nothing may be known yet: then the window itself is all there is to go by.
 std::vector<Silence> DeviceBooks::take_silences() { return std::exchange(silences_, {}); }
-
-DeviceRecord DeviceBooks::record() const {
-  DeviceRecord record{.device = device_, .counted = counted_, .flags = flags_, .reason = reason_};
-  record.utilisation_known = work_was_told_ && !cpus_.empty();
-  if (meters_.empty() || !booking_) {
-    if (!record.reason) record.reason = "not measured yet";
-    return record;
-  }
-  const Channel& channel = elected().candidate.channel;
-  record.method = channel.method;
-  record.sensor = channel.sensor;
-  record.correlation = channel.sensor;
-  record.measured = booked_.measured();
-  const auto measured = static_cast<double>(booked_.measured());
-  record.uncertainty_systematic = std::llround(channel.systematic * measured);
-  if (elected().sensor) {
-    const Nanoseconds watched = std::max<Nanoseconds>(until_ - start_ - unseen_, 1);
-    // What was drawn unseen is not in the figure; that it was like the rest is only likely.
-    const double unseen = measured * static_cast<double>(unseen_) / static_cast<double>(watched) / std::sqrt(3.0);
-    record.uncertainty_random = std::llround(std::hypot(elected().sensor->random_uncertainty(), unseen));
-  }
-  record.observed = observed_;
-  record.busy_time = cpus_.empty() ? 0 : ours_ / static_cast<Nanoseconds>(cpus_.size());
-  record.reserved_time = reserved_time_;
-  if (work_was_missed_ || !record.utilisation_known) add_flag(record.flags, "utilisation-unknown");
-  if (!device_.slices.empty()) add_flag(record.flags, "mig");
-  if (work_was_divided_) add_flag(record.flags, "divided-by-samples");
-  if (work_was_missed_ && !device_.slices.empty()) add_flag(record.flags, "mig:by-share");
-  if (!cpus_.empty() && !is_component(device_.kind) && !is_gpu()) add_flag(record.flags, "proxy:cpu-time");
-  if (elected().sensor && !cpus_.empty()) add_flag(record.flags, "floor:" + std::string{to_string(floor().method)});
-  const bool was_reset =
-      std::ranges::any_of(meters_, [](const Meter& m) { return m.sensor && m.sensor->resets() > 0; });
-  if (was_reset) add_flag(record.flags, "counter-reset");
-  if (const double error = elected().sensor ? elected().sensor->aliasing_error() : 0; error > kAliased * measured)
-    add_flag(record.flags, fmt::format("aliasing:{:.0f}%", 100 * error / measured));
-  for (std::size_t i = 1; elected().sensor && i < meters_.size(); ++i) {
-    if (!meters_[i].sensor) continue;
-    const ChannelMeter::Mean mine = elected().sensor->mean(), other = meters_[i].sensor->mean();
-    if (!meters_[i].sensor->sees_part() && disagree(mine, other)) add_flag(record.flags, "sensor-disagreement");
-    if (std::min(mine.length, other.length) >= kShortestComparison && mine.watts > 0)
-      record.checks.push_back({.sensor = meters_[i].candidate.channel.sensor,
-                               .ratio = other.watts / mine.watts,
-                               .over = std::min(mine.length, other.length)});
-  }
-  return record;
-}
 
 }  // namespace everywatt

@@ -169,7 +169,9 @@ class DeviceBooks {
   void note_unseen_start();
   void note_unseen_edges(Nanoseconds until);
   void emit_curve(RunDelta& into);
-  ByTrack<std::vector<SeriesPoint>>& series_in(RunDelta& into) const;
+  Tracks& series_in(RunDelta& into) const;
+  void add_flags(DeviceRecord& record) const;
+  void compare_sensors(DeviceRecord& record) const;
   Meter& elected() { return meters_.front(); }
   [[nodiscard]] const Meter& elected() const { return meters_.front(); }
   [[nodiscard]] Floors own_floors(Power from_window) const;
@@ -239,7 +241,7 @@ struct DeviceSeries {
   std::size_t cpus = 0;
   bool is_sliced = false;
   bool is_blurred = false;
-  ByTrack<std::vector<SeriesPoint>> points = {};
+  Tracks points = {};
 };
 std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant started);
 // The same entries divided over phases minute by minute as those of before were.

@@ -48,6 +48,7 @@ std::optional<Power> DeviceBooks::shared_floor(Nanoseconds to, const Surrounding
   return around.agreed->agreed(device_.id, until_).value_or(from_window);
 }
 
+// In the first half second nothing may be known yet: then the window itself is all there is to go by.
 Floors DeviceBooks::own_floors(Power from_window) const {
   const Floors known = floors();
   return known.ready > Power{} ? known : Floors{.ready = from_window, .resting = from_window};

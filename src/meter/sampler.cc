@@ -124,7 +124,8 @@ void Sampler::hunt() {
 }
 
 Sampler::Pace Sampler::pace() const {
-  if (is_starting()) return Pace::ticks;  // what comes up is looked at without delay
+  if (is_starting()) return Pace::ticks;                 // what comes up is looked at without delay
+  if (side_ && side_->is_held_up()) return Pace::ticks;  // another reader is appointed without delay
   return reads_beside_ ? std::min(pace_, Pace::leisurely) : pace_;
 }
 

@@ -14,9 +14,10 @@
 namespace everywatt {
 namespace {
 
-// Drivers answer within milliseconds, the slowest within tens; longer is stuck. The loop, which appoints another reader,
-// looks twice a second: with the tick before and the register's own period that is less than the second from which on a
-// counter's silence is a gap.
+// Drivers answer within milliseconds, the slowest within tens; longer is stuck. The loop, which appoints another
+// reader, looks twice a second, and each tick while one is held up: with the tick before and the register's own period
+// that is less than the second from which on a counter's silence is a gap.
+constexpr Nanoseconds kHeldUp = 20 * kMillisecond;
 constexpr Nanoseconds kStuck = 150 * kMillisecond;
 // Calls for each source that nobody took: the loop was stopped. The oldest go.
 constexpr std::size_t kMostWaiting = 64;
@@ -62,8 +63,11 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
-  [[nodiscard]] bool is_stuck(const Slot& slot, Nanoseconds now) const {
-    return slot.reading_since && now - *slot.reading_since > kStuck;
+  [[nodiscard]] static bool is_reading_longer_than(Nanoseconds time, const Slot& slot, Nanoseconds now) {
+    return slot.reading_since && now - *slot.reading_since > time;
+  }
+  [[nodiscard]] static bool is_stuck(const Slot& slot, Nanoseconds now) {
+    return is_reading_longer_than(kStuck, slot, now);
   }
 
   // Stuck ones do not count.
@@ -246,6 +250,14 @@ void SideReader::keep_pace(Nanoseconds period) {
     state_->work.ring();
   }
   if (period > 0) state_->have_reader(now);
+}
+
+bool SideReader::is_held_up() const {
+  const std::lock_guard lock{state_->mutex};
+  const Nanoseconds now = state_->clock.now().steady;
+  return std::ranges::any_of(state_->slots, [&](const auto& slot) {
+    return State::is_reading_longer_than(kHeldUp, *slot, now) && !State::is_stuck(*slot, now);
+  });
 }
 
 void SideReader::take(Batch& into) {

@@ -42,6 +42,9 @@ class SideReader {
   // takes over then.
   void keep_pace(Nanoseconds period);
 
+  // Whether a reading takes longer than a sound driver's does: who looks soon again has it replaced soon.
+  [[nodiscard]] bool is_held_up() const;
+
   // Has all that are not stuck read once more, with all that they have to say; hunting, again and again
   // until all registers were seen to be renewed, or for a little longer than that
   // takes: one of the readings is the first to show a new value (meter/tick_phase.h).

@@ -244,6 +244,23 @@ TEST(SideReader, WhereAPacedReaderIsStuckTheNextLookHasAnotherTakeOver) {
   EXPECT_GE(take(side).calls.size(), 5u);
 }
 
+TEST(SideReader, WhoIsHeldUpIsSaidUntilItIsStuck) {
+  SideReader side;
+  side.open(0, opening(0ms, {delay_of(2000), delay_of(0)}));
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  EXPECT_FALSE(side.is_held_up()) << "nothing is read";
+  side.request();
+  bool was_held_up = false;
+  const Nanoseconds deadline = in(1s);
+  while (!was_held_up && RealClock{}.now().steady < deadline) {
+    std::this_thread::sleep_for(10ms);
+    was_held_up = side.is_held_up();
+  }
+  EXPECT_TRUE(was_held_up);
+  std::this_thread::sleep_for(300ms);
+  EXPECT_FALSE(side.is_held_up()) << "a look has another take over: no more is to be done";
+}
+
 TEST(SideReader, TheEndDoesNotWaitForWhatHangs) {
   SideReader side;
   side.open(0, opening(0ms, {delay_of(3000)}));

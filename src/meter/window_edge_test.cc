@@ -70,9 +70,7 @@ class Booked {
   }
   void keep(const RunDelta& delta) {
     for (const Entry& entry : delta.entries) accounts[entry.account] += entry.energy;
-    for (const RunDelta::Series& more : delta.series) {
-      for (const Track track : kTracks) std::ranges::copy(more.points[track], std::back_inserter(series.points[track]));
-    }
+    for (const RunDelta::Series& more : delta.series) append(more.points, series.points);
   }
   std::vector<Tenant> tenants_{{.run = "us", .from = 0}};
 };

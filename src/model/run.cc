@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <utility>
 
 namespace everywatt {
 namespace {
@@ -13,6 +15,16 @@ constexpr std::array<std::string_view, 6> kTrackNames = {"energy", "worked", "ou
 
 std::string_view to_string(RunStatus status) { return kStatuses[static_cast<std::size_t>(status)]; }
 std::string_view to_string(Track track) { return kTrackNames[static_cast<std::size_t>(track)]; }
+
+void append(Tracks later, Tracks& to) {
+  for (const Track track : kTracks) {
+    if (to[track].empty()) {
+      to[track] = std::move(later[track]);
+    } else {
+      std::ranges::copy(later[track], std::back_inserter(to[track]));
+    }
+  }
+}
 
 std::optional<RunStatus> parse_run_status(std::string_view text) {
   const auto found = std::ranges::find(kStatuses, text);

@@ -229,6 +229,10 @@ struct SeriesPoint {
   bool operator==(const SeriesPoint&) const = default;
 };
 
+// All tracks of one device; times ascend within each.
+using Tracks = ByTrack<std::vector<SeriesPoint>>;
+void append(Tracks later, Tracks& to);
+
 // What happened to one run since the last append. Entries add to what is
 // there; devices, phases and spans replace their earlier rows (a device without
 // quantities or checks keeps those that are there); gaps and points follow the earlier ones.
@@ -240,7 +244,7 @@ struct RunDelta {
   std::vector<Gap> gaps = {};
   struct Series {
     std::string device;
-    ByTrack<std::vector<SeriesPoint>> points = {};  // times ascend, also across deltas
+    Tracks points = {};  // times ascend, also across deltas
   };
   std::vector<Series> series = {};                   // a device has one at most
   std::vector<RankRecord> ranks = {};                // replace the earlier ones

@@ -44,18 +44,6 @@ Result<void> check_times(std::string_view run, const RunDelta::Series& series, c
   return {};
 }
 
-void take_series(RunDelta::Series series, PointsByDevice& into) {
-  auto& all = into[std::move(series.device)];
-  for (const Track track : kTracks) {
-    auto& points = series.points[track];
-    if (all[track].empty()) {
-      all[track] = std::move(points);
-    } else {
-      std::ranges::copy(points, std::back_inserter(all[track]));
-    }
-  }
-}
-
 bool is_empty(const RunDelta::Series& series) {
   return std::ranges::all_of(series.points.of_all, [](const auto& points) { return points.empty(); });
 }
@@ -154,7 +142,7 @@ Result<void> LedgerFile::append(std::string_view run, RunDelta delta) {
                               db_->path().string() + " to be writable");
   }
   for (RunDelta::Series& series : delta.series) {
-    if (!is_empty(series)) take_series(std::move(series), pending->series);
+    if (!is_empty(series)) everywatt::append(std::move(series.points), pending->series[series.device]);
   }
   pending_.points += more;
   return {};

@@ -24,7 +24,7 @@ struct SeriesKey {
   auto operator<=>(const SeriesKey&) const = default;
 };
 
-using PointsByDevice = std::map<std::string, ByTrack<std::vector<SeriesPoint>>, std::less<>>;
+using PointsByDevice = std::map<std::string, Tracks, std::less<>>;
 
 struct EntryKey {
   std::int64_t minute = 0;

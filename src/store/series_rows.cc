@@ -138,10 +138,7 @@ Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const O
     TRY(tail, read_tail(db, *run));
     if (tail.last_row > 0) folded.through = tail.last_row;
   }
-  for (const auto& [device, series] : pending) {
-    auto& all = tail.points[device];
-    for (const Track track : kTracks) std::ranges::copy(series[track], std::back_inserter(all[track]));
-  }
+  for (const auto& [device, series] : pending) append(series, tail.points[device]);
   for (const auto& [device, series] : tail.points) {
     for (const Track track : kTracks) {
       if (!series[track].empty()) CHECK(plan_chunks({.device = device, .track = track}, series[track], end, folded));

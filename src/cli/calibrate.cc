@@ -114,7 +114,10 @@ std::vector<std::unique_ptr<Source>> every_source(const Roots& roots) {
     if (kind.open) {
       if (auto source = kind.open(roots)) sources.push_back(*std::move(source));
     } else if (const auto open = kind.find(roots)) {
-      if (auto several = (*open)()) std::ranges::move(*several, std::back_inserter(sources));
+      const auto devices = (*open)();
+      for (const SlowDevice& device : devices ? *devices : std::vector<SlowDevice>{}) {
+        if (auto source = device.open()) sources.push_back(*std::move(source));
+      }
     }
   }
   return sources;

@@ -88,7 +88,12 @@ Diagnosis diagnose(Context& context, Boundary boundary) {
   for (const SourceState& state : sampler.states()) {
     diagnosis.sources.push_back({state.name, state.help, std::string{state_name(state.kind)}, state.why});
     if (state.kind == SourceState::Kind::starting)
-      diagnosis.sources.back().why = "its library has not started within 5 s: runs go on without it";
+      diagnosis.sources.back().why = state.missing.empty()
+                                         ? "its library has not started within 5 s: runs go on without it"
+                                         : "no device of it has answered within 5 s: runs go on without it";
+    for (const SourceState::Missing& missing : state.missing)
+      diagnosis.excluded.push_back({state.name + ": " + missing.device,
+                                    missing.refusal.empty() ? "it has not answered within 5 s" : missing.refusal});
   }
   const auto inventories = sampler.inventories();
   const Election election = elect(inventories, boundary);

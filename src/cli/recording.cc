@@ -156,7 +156,8 @@ void Recording::note_process_times(Nanoseconds now) {
 
 void Recording::note_sources() {
   for (const SourceState& state : sampler_.states()) {
-    if (state.kind == SourceState::Kind::denied || state.kind == SourceState::Kind::broken)
+    const bool is_shut = state.kind == SourceState::Kind::denied || state.kind == SourceState::Kind::broken;
+    if (is_shut && state.missing.empty())  // what is missing may still come up
       note(state.name + ": " + state.why);
   }
   for (const Inventory* inventory : sampler_.inventories()) {
@@ -168,7 +169,7 @@ void Recording::note_sources() {
 
 // Sources whose library took its time.
 void Recording::take_arrivals() {
-  if (!sampler_.is_starting() || !sampler_.take_arrivals()) return;
+  if (!sampler_.take_arrivals()) return;
   hunts_.begin_anew();  // of registers that nobody has seen yet
   meter_->add_sources(sampler_.inventories());
   note_sources();
@@ -317,7 +318,11 @@ void Recording::note_own_cost() {
 
 void Recording::tally(Job& job) {
   for (const SourceState& state : sampler_.states()) {
-    if (state.kind == SourceState::Kind::starting) note(state.name + ": its library had not started before the end");
+    if (state.kind == SourceState::Kind::starting && state.missing.empty())
+      note(state.name + ": its library had not started before the end");
+    for (const SourceState::Missing& missing : state.missing)
+      note(state.name + ": " + missing.device +
+           " is not measured: " + (missing.refusal.empty() ? "it did not answer before the end" : missing.refusal));
   }
   run_.usage = job.usage();
   for (const Survivor& survivor : job.survivors()) {

@@ -32,9 +32,7 @@ Sampler::Sampler(std::span<const SourceKind> kinds, const Roots& roots, Slow slo
     if (!open) {
       note_state(family, std::unexpected{std::move(open).error()});
     } else if (slow == Slow::here) {
-      auto sources = (*open)();
-      note_state(family, sources ? Result<void>{} : std::unexpected{sources.error()});
-      if (sources) std::ranges::move(*sources, std::back_inserter(owned_));
+      open_here(family, *open);
     } else {
       states_.back().kind = SourceState::Kind::starting;
       if (!side_) side_ = std::make_unique<SideReader>();
@@ -45,10 +43,23 @@ Sampler::Sampler(std::span<const SourceKind> kinds, const Roots& roots, Slow slo
   for (const auto& source : owned_) sources_.push_back(source.get());
 }
 
+void Sampler::open_here(std::size_t family, const SlowOpen& open) {
+  auto devices = open();
+  note_state(family, devices ? Result<void>{} : std::unexpected{devices.error()});
+  if (!devices) return;
+  for (const SlowDevice& device : *devices) {
+    if (auto source = device.open()) {
+      owned_.push_back(*std::move(source));
+    } else {
+      states_[family].missing.push_back({device.name, source.error().what});
+    }
+  }
+}
+
 void Sampler::note_state(std::size_t family, const Result<void>& opened) {
   SourceState& state = states_[family];
   state.kind = opened ? SourceState::Kind::open : state_of(opened.error().code);
-  if (!opened) state.why = opened.error().what;
+  state.why = opened ? "" : opened.error().what;
 }
 
 std::vector<const Inventory*> Sampler::inventories() const {
@@ -59,16 +70,36 @@ std::vector<const Inventory*> Sampler::inventories() const {
 
 bool Sampler::take_arrivals() {
   if (!side_) return false;
-  std::vector<SideReader::Opened> answers = side_->take_opened();
-  for (SideReader::Opened& opened : answers) {
-    note_state(opened.family, opened.sources ? Result<void>{} : std::unexpected{opened.sources.error()});
-    if (!opened.sources) continue;
-    for (Source* source : *opened.sources) {
-      sources_.push_back(source);
-      beside_.insert(source);
-    }
+  const std::vector<SideReader::Opened> answers = side_->take_opened();
+  for (const SideReader::Opened& opened : answers) {
+    if (opened.device.empty() && !opened.source) note_state(opened.family, std::unexpected{opened.source.error()});
+    if (!opened.source || !*opened.source) continue;
+    sources_.push_back(*opened.source);
+    beside_.insert(*opened.source);
+    note_state(opened.family, {});
   }
+  note_missing();
   return !answers.empty();
+}
+
+// A family whose devices all refused is in the state of the first.
+void Sampler::note_missing() {
+  const std::vector<SideReader::Missing> all = side_->missing();
+  for (std::size_t family = 0; family < states_.size(); ++family) {
+    SourceState& state = states_[family];
+    state.missing.clear();
+    const Error* refusal = nullptr;
+    bool have_all_refused = true;
+    for (const SideReader::Missing& missing : all) {
+      if (missing.family != family) continue;
+      have_all_refused &= missing.refusal.has_value();
+      if (missing.device.empty()) continue;
+      if (missing.refusal && !refusal) refusal = &*missing.refusal;
+      state.missing.push_back({missing.device, missing.refusal ? missing.refusal->what : ""});
+    }
+    if (state.kind == SourceState::Kind::starting && refusal && have_all_refused)
+      note_state(family, fail(refusal->code, state.missing.front().device + ": " + refusal->what));
+  }
 }
 
 void Sampler::wait_for_arrivals(Nanoseconds patience) {
@@ -124,7 +155,7 @@ void Sampler::hunt() {
 }
 
 Sampler::Pace Sampler::pace() const {
-  if (is_starting()) return Pace::ticks;                 // what comes up is looked at without delay
+  if (side_ && side_->is_opening()) return Pace::ticks;  // what comes up is looked at without delay
   if (side_ && side_->is_held_up()) return Pace::ticks;  // another reader is appointed without delay
   return reads_beside_ ? std::min(pace_, Pace::leisurely) : pace_;
 }
@@ -161,7 +192,7 @@ void Sampler::sample_edge(Clock& clock, Meter& meter, Nanoseconds patience) {
   readings_.clear();
   ticking_.clear();
   pace_ = Pace::edges;
-  reads_beside_ = side_ && side_->opening() > 0;
+  reads_beside_ = side_ && !side_->missing().empty();
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const Meter::Reads reads = meter.reads(i);
     if (reads < Meter::Reads::when_awake) continue;

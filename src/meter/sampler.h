@@ -24,6 +24,12 @@ struct SourceState {
   std::string help;
   enum class Kind { open, absent, denied, broken, starting } kind = Kind::absent;
   std::string why = {};  // of all but open
+  // Devices that have not come up and still may; none beside a library that has not answered itself.
+  struct Missing {
+    std::string device;        // GPU 1
+    std::string refusal = {};  // empty: it has not answered
+  };
+  std::vector<Missing> missing = {};
 };
 
 class Sampler {
@@ -37,11 +43,7 @@ class Sampler {
   Sampler(std::span<const SourceKind> kinds, const Roots& roots, Slow slow = Slow::beside);
 
   [[nodiscard]] std::vector<const Inventory*> inventories() const;
-  // Whether a family has still to come up, as far as take_arrivals() has said.
-  [[nodiscard]] bool is_starting() const {
-    return std::ranges::any_of(states_, [](const auto& state) { return state.kind == SourceState::Kind::starting; });
-  }
-  // True if a family came up since the last call or failed to: inventories() and states() say more.
+  // True if a family or a device came up since the last call or failed to: inventories() and states() say more.
   bool take_arrivals();
   // Until all have come up or have failed to, at most so long.
   void wait_for_arrivals(Nanoseconds patience);
@@ -69,6 +71,8 @@ class Sampler {
  private:
   void note(const Result<void>& outcome);
   void note_state(std::size_t family, const Result<void>& opened);
+  void open_here(std::size_t family, const SlowOpen& open);
+  void note_missing();
   void take_from_beside();
   enum class Edge { usual, last };
   void ask_beside(Edge edge);

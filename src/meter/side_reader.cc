@@ -19,6 +19,9 @@ namespace {
 // that is less than the second from which on a counter's silence is a gap.
 constexpr Nanoseconds kHeldUp = 20 * kMillisecond;
 constexpr Nanoseconds kStuck = 150 * kMillisecond;
+// A device is opened by many calls.
+constexpr Nanoseconds kStuckOpening = 250 * kMillisecond;
+constexpr Nanoseconds kAskAgain = kSecond;  // a device that refused
 // Calls for each source that nobody took: the loop was stopped. The oldest go.
 constexpr std::size_t kMostWaiting = 64;
 
@@ -39,6 +42,15 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     std::vector<Hunted> hunted = {};  // registers, in the order in which they are read
   };
 
+  // A device that has not come up.
+  struct Coming {
+    std::size_t family = 0;
+    SlowDevice device;
+    std::optional<Nanoseconds> opening_since = {};
+    Nanoseconds due = 0;
+    std::optional<Error> refusal = {};  // the last
+  };
+
   std::mutex mutex;
   Bell work;                     // for the readers
   std::condition_variable done;  // for the loop
@@ -47,7 +59,9 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   std::vector<std::unique_ptr<Slot>> slots;
   Batch batch;  // that nobody took
   std::vector<Opened> opened;
-  std::size_t opening = 0;
+  std::vector<std::size_t> starting;            // families whose library has not answered
+  std::vector<std::unique_ptr<Coming>> coming;  // in the order in which they are opened
+  std::size_t openers = 0;
   std::size_t readers = 0;
   Nanoseconds period = 0;    // 0: reads when asked
   Nanoseconds next_due = 0;  // by the period
@@ -185,21 +199,78 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   }
 
   void open_family(std::size_t family, const SlowOpen& open) {
-    auto sources = open();
-    const std::lock_guard lock{mutex};
-    --opening;
+    auto devices = open();
+    std::unique_lock lock{mutex};
+    std::erase(starting, family);
+    if (devices) {
+      opened.push_back({.family = family, .source = nullptr});
+      for (SlowDevice& device : *devices)
+        coming.push_back(std::make_unique<Coming>(Coming{.family = family, .device = std::move(device)}));
+      ++openers;
+      open_devices(lock);
+    } else {
+      opened.push_back({.family = family, .source = std::unexpected{std::move(devices).error()}});
+    }
     done.notify_all();
-    if (is_over) return;
-    if (!sources) {
-      opened.push_back({family, std::unexpected{std::move(sources).error()}});
+  }
+
+  static bool is_stuck(const Coming& device, Nanoseconds now) {
+    return device.opening_since && now - *device.opening_since > kStuckOpening;
+  }
+
+  [[nodiscard]] Coming* next_to_open(Nanoseconds now) const {
+    const auto next =
+        std::ranges::find_if(coming, [&](const auto& device) { return !device->opening_since && device->due <= now; });
+    return next == coming.end() ? nullptr : next->get();
+  }
+
+  // Stuck ones do not count.
+  void have_opener(Nanoseconds now) {
+    const auto stuck = std::ranges::count_if(coming, [&](const auto& device) { return is_stuck(*device, now); });
+    if (openers > static_cast<std::size_t>(stuck) || !next_to_open(now)) return;
+    ++openers;
+    start_thread([](State& state) {
+      std::unique_lock lock{state.mutex};
+      state.open_devices(lock);
+    });
+  }
+
+  void open_devices(std::unique_lock<std::mutex>& lock) {
+    for (;;) {
+      const Nanoseconds begun = clock.now().steady;
+      Coming* const device = is_over ? nullptr : next_to_open(begun);
+      if (!device) break;
+      device->opening_since = begun;
+      lock.unlock();
+      auto source = device->device.open();
+      lock.lock();
+      take_device(*device, std::move(source));
+      done.notify_all();
+      if (clock.now().steady - begun > kStuckOpening && openers > 1)
+        break;  // another has taken over: one opener is enough
+    }
+    --openers;
+  }
+
+  void take_device(Coming& device, Result<std::unique_ptr<Source>> source) {
+    device.opening_since.reset();
+    if (!source) {
+      device.due = clock.now().steady + kAskAgain;
+      if (!device.refusal)
+        opened.push_back(
+            {.family = device.family, .device = device.device.name, .source = std::unexpected{source.error()}});
+      device.refusal = std::move(source).error();
       return;
     }
-    std::vector<Source*> handles;
-    for (auto& source : *sources) {
-      handles.push_back(source.get());
-      slots.push_back(std::make_unique<Slot>(Slot{.source = std::move(source)}));
-    }
-    opened.push_back({family, std::move(handles)});
+    opened.push_back({.family = device.family, .device = device.device.name, .source = source->get()});
+    slots.push_back(std::make_unique<Slot>(Slot{.source = *std::move(source)}));
+    std::erase_if(coming, [&](const auto& one) { return one.get() == &device; });
+  }
+
+  // All but what refused or is stuck.
+  [[nodiscard]] bool is_opening(Nanoseconds now) const {
+    return !starting.empty() ||
+           std::ranges::any_of(coming, [&](const auto& one) { return !one->refusal && !is_stuck(*one, now); });
   }
 };
 
@@ -214,19 +285,29 @@ SideReader::~SideReader() {
 void SideReader::open(std::size_t family, SlowOpen open) {
   {
     const std::lock_guard lock{state_->mutex};
-    ++state_->opening;
+    state_->starting.push_back(family);
   }
   state_->start_thread([family, open = std::move(open)](State& state) { state.open_family(family, open); });
 }
 
 std::vector<SideReader::Opened> SideReader::take_opened() {
   const std::lock_guard lock{state_->mutex};
+  state_->have_opener(state_->clock.now().steady);
   return std::exchange(state_->opened, {});
 }
 
-std::size_t SideReader::opening() const {
+std::vector<SideReader::Missing> SideReader::missing() const {
   const std::lock_guard lock{state_->mutex};
-  return state_->opening;
+  std::vector<Missing> all;
+  for (const std::size_t family : state_->starting) all.push_back({.family = family});
+  for (const auto& one : state_->coming)
+    all.push_back({.family = one->family, .device = one->device.name, .refusal = one->refusal});
+  return all;
+}
+
+bool SideReader::is_opening() const {
+  const std::lock_guard lock{state_->mutex};
+  return state_->is_opening(state_->clock.now().steady);
 }
 
 void SideReader::request(Look look) {
@@ -271,8 +352,10 @@ bool SideReader::wait(For what, Nanoseconds deadline) {
   std::unique_lock lock{state_->mutex};
   for (const auto& slot : state_->slots) slot->wanted = std::min(slot->wanted, 1);  // no hunt holds up who waits
   const auto is_done = [&] {
-    if (what == For::openings) return state_->opening == 0;
     const Nanoseconds now = state_->clock.now().steady;
+    if (what == For::openings)
+      return state_->starting.empty() &&
+             std::ranges::all_of(state_->coming, [](const auto& device) { return device->refusal.has_value(); });
     return std::ranges::none_of(state_->slots, [&](const auto& slot) {
       return (slot->wanted > 0 || slot->reading_since) && !state_->is_stuck(*slot, now);
     });
@@ -281,6 +364,7 @@ bool SideReader::wait(For what, Nanoseconds deadline) {
     const Nanoseconds now = state_->clock.now().steady, left = deadline - now;
     if (left <= 0) return false;
     state_->have_reader(now);  // the one that there is may have got stuck since
+    state_->have_opener(now);
     state_->done.wait_for(lock, std::chrono::nanoseconds{std::min(left, 20 * kMillisecond)});
   }
   return true;

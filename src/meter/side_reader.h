@@ -2,6 +2,7 @@
 // on threads of their own, and a call that does not return holds up nothing else.
 // One thread reads all of them in turn; where it is stuck in one, another takes
 // over the rest, and the one that was stuck goes on when its call comes back.
+// So are devices opened, one after another; one that refused is asked again each second.
 //
 // They keep the pace of the ticks themselves, so that the loop need not wake for
 // them: what was read since is taken whenever it looks. A thread that never comes
@@ -9,6 +10,7 @@
 // called from the loop's thread; time is the real one.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,14 +30,23 @@ class SideReader {
   // Begins to open a family; `family` is the caller's number for it.
   void open(std::size_t family, SlowOpen open);
 
-  // Families that have come up, or have failed to, since the last call.
+  // What has come up, or has refused for the first time, since the last call: a library, after which its devices
+  // follow, or a device. To be called at each look: where an opener is stuck, another takes over then.
   struct Opened {
     std::size_t family = 0;
-    Result<std::vector<Source*>> sources;  // owned here; inventories may be read from now on
+    std::string device = {};  // empty: the library
+    Result<Source*> source;   // null: a library's; owned here, its inventory may be read from now on
   };
   std::vector<Opened> take_opened();
-  // Families that have not answered yet.
-  [[nodiscard]] std::size_t opening() const;
+  // What may still come up: a library that has not answered, a device that has not or that refused.
+  struct Missing {
+    std::size_t family = 0;
+    std::string device = {};            // empty: the library
+    std::optional<Error> refusal = {};  // the last; none: no answer yet
+  };
+  [[nodiscard]] std::vector<Missing> missing() const;
+  // Whether something is being opened that may come up at any moment: all but what refused or is stuck.
+  [[nodiscard]] bool is_opening() const;
 
   // From now on all are read (Source::sample_on_pace) at each multiple of `period` on CLOCK_MONOTONIC (and at once,
   // where nobody read so far); 0: only when requested. To be called at each look: where a reader is stuck, another

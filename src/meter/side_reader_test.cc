@@ -7,6 +7,9 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <thread>
 
 namespace everywatt {
@@ -37,12 +40,17 @@ class Counting final : public Source {
 
 Nanoseconds in(std::chrono::nanoseconds time) { return RealClock{}.now().steady + time.count(); }
 
+template <class Kind, class... Arguments>
+SlowDevice device_of(std::string name, Arguments... arguments) {
+  return {std::move(name), [=]() -> Result<std::unique_ptr<Source>> { return std::make_unique<Kind>(arguments...); }};
+}
+
 SlowOpen opening(std::chrono::milliseconds delay, std::vector<Delay> delays) {
-  return [=]() -> Result<std::vector<std::unique_ptr<Source>>> {
+  return [=]() -> Result<std::vector<SlowDevice>> {
     std::this_thread::sleep_for(delay);
-    std::vector<std::unique_ptr<Source>> sources;
-    for (const Delay& one : delays) sources.push_back(std::make_unique<Counting>(one));
-    return sources;
+    std::vector<SlowDevice> devices;
+    for (const Delay& one : delays) devices.push_back(device_of<Counting>(std::to_string(devices.size()), one));
+    return devices;
   };
 }
 
@@ -55,18 +63,73 @@ TEST(SideReader, ALibraryThatStartsSlowlyHoldsUpNothingAndComesLater) {
   EXPECT_LT(RealClock{}.now().steady - before, 100 * kMillisecond);
   EXPECT_TRUE(side.wait(SideReader::For::openings, in(5s)));
   const auto opened = side.take_opened();
-  ASSERT_EQ(opened.size(), 1u);
+  ASSERT_EQ(opened.size(), 2u) << "the library, its device";
   EXPECT_EQ(opened[0].family, 7u);
-  EXPECT_EQ(opened[0].sources->size(), 1u);
+  EXPECT_EQ(opened[0].device, "");
+  EXPECT_EQ(opened[1].family, 7u);
+  EXPECT_EQ(opened[1].device, "0");
+  EXPECT_NE(*opened[1].source, nullptr);
 }
 
 TEST(SideReader, ALibraryThatFailsToStartSaysWhy) {
   SideReader side;
-  side.open(0, []() -> Result<std::vector<std::unique_ptr<Source>>> { return fail(Errc::denied, "not for you"); });
+  side.open(0, []() -> Result<std::vector<SlowDevice>> { return fail(Errc::denied, "not for you"); });
   ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
   const auto opened = side.take_opened();
   ASSERT_EQ(opened.size(), 1u);
-  EXPECT_EQ(opened[0].sources.error().what, "not for you");
+  EXPECT_EQ(opened[0].source.error().what, "not for you");
+}
+
+// The first takes its time to open; the second comes up without it.
+TEST(SideReader, ADeviceThatDoesNotAnswerHoldsUpNoOtherAndComesWhenItDoes) {
+  const Delay hanging = delay_of(1500);
+  SideReader side;
+  side.open(0, [=]() -> Result<std::vector<SlowDevice>> {
+    SlowDevice slow = device_of<Counting>("slow", delay_of(0));
+    slow.open = [hanging, open = slow.open] {
+      std::this_thread::sleep_for(std::chrono::milliseconds{hanging->load()});
+      return open();
+    };
+    return std::vector{slow, device_of<Counting>("sound", delay_of(0))};
+  });
+  const Nanoseconds begun = RealClock{}.now().steady;
+  std::map<std::string, Nanoseconds> came;
+  while (came.size() < 2 && RealClock{}.now().steady < begun + 5 * kSecond) {
+    for (const SideReader::Opened& opened : side.take_opened()) {
+      if (!opened.device.empty()) came[opened.device] = RealClock{}.now().steady - begun;
+    }
+    std::this_thread::sleep_for(20ms);
+  }
+  EXPECT_LT(came.at("sound"), kSecond);
+  EXPECT_GE(came.at("slow"), 1500 * kMillisecond);
+  EXPECT_TRUE(side.missing().empty());
+}
+
+TEST(SideReader, ADeviceThatRefusesIsAskedAgain) {
+  const auto is_lost = std::make_shared<std::atomic<bool>>(true);
+  SideReader side;
+  side.open(0, [=]() -> Result<std::vector<SlowDevice>> {
+    SlowDevice device = device_of<Counting>("lost", delay_of(0));
+    device.open = [is_lost, open = device.open]() -> Result<std::unique_ptr<Source>> {
+      return is_lost->load() ? fail(Errc::io, "GPU is lost") : open();
+    };
+    return std::vector{device};
+  });
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  ASSERT_EQ(side.take_opened().size(), 2u) << "the library, the refusal";
+  ASSERT_EQ(side.missing().size(), 1u);
+  EXPECT_EQ(side.missing()[0].refusal->what, "GPU is lost");
+  EXPECT_FALSE(side.is_opening());
+  *is_lost = false;
+  const Nanoseconds deadline = in(5s);
+  std::vector<SideReader::Opened> opened;
+  while (opened.empty() && RealClock{}.now().steady < deadline) {
+    std::this_thread::sleep_for(50ms);
+    opened = side.take_opened();
+  }
+  ASSERT_EQ(opened.size(), 1u);
+  EXPECT_EQ(opened[0].device, "lost");
+  EXPECT_TRUE(opened[0].source.has_value());
 }
 
 SideReader::Batch take(SideReader& side) {
@@ -76,10 +139,8 @@ SideReader::Batch take(SideReader& side) {
 }
 
 template <class Kind>
-Result<std::vector<std::unique_ptr<Source>>> one() {
-  std::vector<std::unique_ptr<Source>> sources;
-  sources.push_back(std::make_unique<Kind>());
-  return sources;
+Result<std::vector<SlowDevice>> one() {
+  return std::vector{device_of<Kind>("0")};
 }
 
 // Says which of its readings were quick ones.
@@ -196,7 +257,7 @@ TEST(SideReader, ACallThatHangsTouchesNoOtherAndComesBack) {
   SideReader side;
   side.open(0, opening(0ms, {hanging, delay_of(0)}));
   ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
-  const Source* const hung = (*side.take_opened()[0].sources)[0];
+  const Source* const hung = *side.take_opened().at(1).source;
   int of_others = 0;
   for (int tick = 0; tick < 10; ++tick) {
     side.request();

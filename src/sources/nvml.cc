@@ -1,5 +1,5 @@
 // NVIDIA GPUs through NVML: which there are. Each is a source of its own
-// (nvml_gpu.h), so that one that does not answer holds up no other.
+// (nvml_gpu.h), opened by itself, so that one that does not answer holds up no other.
 #include <unistd.h>
 
 #include <array>
@@ -25,23 +25,16 @@ nvml::Driver driver_of(const nvml::Library& library) {
   return driver;
 }
 
-Result<std::vector<std::unique_ptr<Source>>> open_gpus(const std::filesystem::path& path) {
+Result<std::vector<SlowDevice>> start(const std::filesystem::path& path) {
   TRY(const std::shared_ptr<nvml::Library> library, nvml::Library::open(path));
   std::uint32_t count = 0;
   if (const nvml::Return status = library->call.device_count(&count); status != nvml::Return::success)
     return fail(Errc::io, "count the GPUs: " + std::string{nvml::words_of(status)});
   if (count == 0) return fail(Errc::absent, "NVIDIA's driver is there and sees no GPU");
   const nvml::Driver driver = driver_of(*library);
-  std::vector<std::unique_ptr<Source>> gpus;
-  std::optional<Error> refusal;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (auto gpu = nvml::Gpu::open(library, i, driver)) {
-      gpus.push_back(*std::move(gpu));
-    } else {
-      refusal = std::move(gpu).error();
-    }
-  }
-  if (gpus.empty()) return std::unexpected{*std::move(refusal)};
+  std::vector<SlowDevice> gpus;
+  for (std::uint32_t i = 0; i < count; ++i)
+    gpus.push_back({"GPU " + std::to_string(i), [=] { return nvml::Gpu::open(library, i, driver); }});
   return gpus;
 }
 
@@ -58,7 +51,7 @@ bool may_have_driver(const Roots& roots) {
 Result<SlowOpen> find_nvml(const Roots& roots) {
   if (roots.nvml_library.empty()) return fail(Errc::absent, "no NVIDIA driver");
   if (!may_have_driver(roots)) return fail(Errc::absent, "no NVIDIA driver");
-  return SlowOpen{[path = roots.nvml_library] { return open_gpus(path); }};
+  return SlowOpen{[path = roots.nvml_library] { return start(path); }};
 }
 
 }  // namespace everywatt

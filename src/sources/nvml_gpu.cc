@@ -49,8 +49,8 @@ unsigned Driver::major() const {
 Result<std::unique_ptr<Source>> Gpu::open(std::shared_ptr<Library> library, std::uint32_t index, const Driver& driver) {
   Device device{};
   if (const Return status = library->call.device_by_index(index, &device); status != Return::success)
-    return fail(Errc::io, fmt::format("GPU {}: {}", index, words_of(status)));
-  if (text_of(library->call.uuid, device).empty()) return fail(Errc::io, fmt::format("GPU {} gives no UUID", index));
+    return fail(Errc::io, std::string{words_of(status)});
+  if (text_of(library->call.uuid, device).empty()) return fail(Errc::io, "it gives no UUID");
   return std::unique_ptr<Source>{new Gpu{std::move(library), device, index, driver}};
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,10 +37,16 @@ class Source {
   virtual Result<void> sample_in_hunt(std::vector<Reading>& out) { return sample_quickly(out); }
 };
 
-// A family whose library takes its time to start, or never does: what must be
-// done to open it, to be called on a thread of its own. One source a device, so
-// that a device that does not answer holds up no other.
-using SlowOpen = std::function<Result<std::vector<std::unique_ptr<Source>>>()>;
+// A device that takes its time to open, or never does. One that fails to may be opened later.
+struct SlowDevice {
+  std::string name;  // GPU 1
+  std::function<Result<std::unique_ptr<Source>>()> open;
+};
+
+// A family whose library takes its time to start, or never does: starts it and
+// says which devices there are, each to be opened as a source of its own, so
+// that one that does not answer holds up no other. All are called on threads beside the loop.
+using SlowOpen = std::function<Result<std::vector<SlowDevice>>()>;
 
 // Errc::absent: no such sensor on this machine (quiet). Errc::denied: it is
 // there and may not be read (the message names the remedy). One of the two:

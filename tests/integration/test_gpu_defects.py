@@ -326,6 +326,49 @@ def test_a_sound_gpu_beside_others_that_are_not_is_not_touched(runs):
                 assert gpu["unattributed_joules"] <= 0.2 * gpu["measured_joules"]
 
 
+# --- what is so before the run begins: of the first of two GPUs, for a while or for good
+
+AT_START = {
+    "hangs for a while": {"kind": "hangs", "length_s": 2, "from_s": 0, "to_s": 1},
+    "hangs for good": {"kind": "hangs", "length_s": 600, "from_s": 0, "to_s": 600},
+    "lost for a while": {"kind": "answers", "status": "gpu_is_lost", "from_s": 0, "to_s": 2},
+    "lost for good": {"kind": "answers", "status": "gpu_is_lost", "from_s": 0, "to_s": 600},
+}
+
+
+def machine_at_start(defect):
+    befallen_gpu = sound(SHORT)
+    befallen_gpu.befalls.append(defect)
+    return Machine([((), befallen_gpu), ((), sound(SHORT))], SHORT)
+
+
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory):
+    machines = {name: machine_at_start(defect) for name, defect in AT_START.items()}
+    return run_all(tmp_path_factory.mktemp("starts"), {n: (m.text(), m.seconds) for n, m in machines.items()})
+
+
+@pytest.mark.parametrize("name", AT_START)
+def test_a_gpu_that_does_not_answer_when_the_run_begins_keeps_none_but_itself(starts, name):
+    run = starts[name]
+    assert_on_time(run, machine_at_start(AT_START[name]))
+    assert_books_balance(run.bill)
+    truth = run.truth()
+    beside = device(run.bill, "gpu:" + uuid(1))
+    assert beside["coverage"] > 0.9 and beside["method"] == "counter", beside
+    assert_true(run, beside, truth)
+    if "for good" in name:
+        assert [gpu["id"] for gpu in run.gpus] == [beside["id"]]
+        why = "it did not answer before the end" if "hangs" in name else "the GPU is lost"
+        assert f"nvml: GPU 0 is not measured: {why}" in run.said
+        return
+    gpu = device(run.bill, "gpu:" + uuid(0))
+    assert "is not measured" not in run.said
+    assert 2.2 / SHORT < gpu["coverage"] < 3.6 / SHORT, gpu  # it was there from the second second on
+    assert "was not up yet" in next(g["reason"] for g in run.bill["gaps"] if g["device"] == gpu["id"])
+    assert_true(run, gpu, truth)
+
+
 def alone_and_in_pairs():
     for defects in itertools.chain(((defect,) for defect in ALL), itertools.combinations(ALL, 2)):
         if not is_senseless(defects):

@@ -54,15 +54,18 @@ enum class Architecture : std::uint32_t {
 
 // nvmlDeviceGetFieldValues
 enum class Field : std::uint32_t {
-  power_capped_time = 74,      // ns of software power cap
-  thermally_capped_time = 75,  // ns
-  sync_boost_time = 76,        // ns
-  board_limited_time = 77,     // ns
-  low_utilisation_time = 78,   // ns
-  reliability_time = 79,       // ns
-  memory_temperature = 82,     // °C
-  total_energy = 83,           // mJ since the driver was loaded
-  nvlink_sent = 138,           // KiB of data, scope: link, all ones: the sum
+  power_capped_time = 74,              // ns of software power cap
+  thermally_capped_time = 75,          // ns
+  sync_boost_time = 76,                // ns
+  board_limited_time = 77,             // ns
+  low_utilisation_time = 78,           // ns
+  reliability_time = 79,               // ns
+  below_application_clocks_time = 80,  // ns, by whatever cause
+  below_base_clocks_time = 81,         // ns, by whatever cause
+  memory_temperature = 82,             // °C
+  total_energy = 83,                   // mJ since the driver was loaded
+  nvlink_links = 91,                   // that the GPU has
+  nvlink_sent = 138,                   // KiB of data, scope: link, all ones: the sum
   nvlink_received = 139,
   power_average = 185,  // mW, mean over 1 s, Ampere (but GA100) and newer
   power_instant = 186,  // mW
@@ -72,9 +75,13 @@ enum class Field : std::uint32_t {
   pcie_received = 198,
   nvlink5_sent = 202,  // bytes
   nvlink5_received = 204,
-  software_thermal_time = 269,  // ns
-  hardware_thermal_time = 270,  // ns
-  power_brake_time = 271,       // ns
+  // Under driver 575 alone, which has settings of power, in 32 bits, at 269 to 271. Since 580 settings lie here.
+  software_thermal_time_575 = 251,  // ns
+  hardware_thermal_time_575 = 252,  // ns
+  power_brake_time_575 = 253,       // ns
+  software_thermal_time = 269,      // ns
+  hardware_thermal_time = 270,      // ns
+  power_brake_time = 271,           // ns
 };
 
 enum class Scope : std::uint32_t { gpu = 0, module = 1, memory = 2 };
@@ -116,8 +123,15 @@ struct Memory {
   std::uint64_t used;
 };
 static_assert(sizeof(Memory) == 40 && offsetof(Memory, total) == 8 && offsetof(Memory, used) == 32);
+// Before driver 510; what the driver keeps for itself counts as used.
+struct OldMemory {
+  std::uint64_t total;
+  std::uint64_t free;
+  std::uint64_t used;
+};
+static_assert(sizeof(OldMemory) == 24 && offsetof(OldMemory, used) == 16);
 
-// nvmlDeviceGetComputeRunningProcesses_v3 and its graphics sister.
+// nvmlDeviceGetComputeRunningProcesses and its sisters for graphics and MPS: _v3 (driver 510.39) and _v2 (450.66).
 struct ProcessInfo {
   std::uint32_t pid;
   std::uint64_t memory;  // bytes
@@ -126,6 +140,18 @@ struct ProcessInfo {
 };
 static_assert(sizeof(ProcessInfo) == 24 && offsetof(ProcessInfo, memory) == 8 &&
               offsetof(ProcessInfo, gpu_instance) == 16);
+// As _v3 fills them under drivers 535.43 to 535.86, though it is the same symbol (NVIDIA/nvidia-settings, src/nvml.h).
+struct WideProcessInfo {
+  ProcessInfo info;
+  std::uint64_t protected_memory;
+};
+static_assert(sizeof(WideProcessInfo) == 32 && offsetof(WideProcessInfo, protected_memory) == 24);
+// The functions without a version, which older drivers have alone.
+struct OldProcessInfo {
+  std::uint32_t pid;
+  std::uint64_t memory;
+};
+static_assert(sizeof(OldProcessInfo) == 16 && offsetof(OldProcessInfo, memory) == 8);
 
 // nvmlDeviceGetProcessUtilization
 struct ProcessUtilization {
@@ -224,54 +250,61 @@ constexpr std::uint64_t kReasonHardwareThermal = 0x40;
 constexpr std::uint64_t kReasonPowerBrake = 0x80;
 
 // Every function we call: its symbol and its type. A driver may lack any but
-// the first ones.
-#define EVERYWATT_NVML_FUNCTIONS(FUNCTION)                                                                             \
-  FUNCTION(init, "nvmlInit_v2", Return())                                                                              \
-  FUNCTION(shutdown, "nvmlShutdown", Return())                                                                         \
-  FUNCTION(error_string, "nvmlErrorString", const char*(Return))                                                       \
-  FUNCTION(driver_version, "nvmlSystemGetDriverVersion", Return(char*, std::uint32_t))                                 \
-  FUNCTION(cuda_version, "nvmlSystemGetCudaDriverVersion_v2", Return(int*))                                            \
-  FUNCTION(device_count, "nvmlDeviceGetCount_v2", Return(std::uint32_t*))                                              \
-  FUNCTION(device_by_index, "nvmlDeviceGetHandleByIndex_v2", Return(std::uint32_t, Device*))                           \
-  FUNCTION(device_by_uuid, "nvmlDeviceGetHandleByUUID", Return(const char*, Device*))                                  \
-  FUNCTION(uuid, "nvmlDeviceGetUUID", Return(Device, char*, std::uint32_t))                                            \
-  FUNCTION(name, "nvmlDeviceGetName", Return(Device, char*, std::uint32_t))                                            \
-  FUNCTION(pci_info, "nvmlDeviceGetPciInfo_v3", Return(Device, PciInfo*))                                              \
-  FUNCTION(minor_number, "nvmlDeviceGetMinorNumber", Return(Device, std::uint32_t*))                                   \
-  FUNCTION(architecture, "nvmlDeviceGetArchitecture", Return(Device, Architecture*))                                   \
-  FUNCTION(compute_capability, "nvmlDeviceGetCudaComputeCapability", Return(Device, int*, int*))                       \
-  FUNCTION(power_usage, "nvmlDeviceGetPowerUsage", Return(Device, std::uint32_t*))                                     \
-  FUNCTION(total_energy, "nvmlDeviceGetTotalEnergyConsumption", Return(Device, std::uint64_t*))                        \
-  FUNCTION(power_limit, "nvmlDeviceGetEnforcedPowerLimit", Return(Device, std::uint32_t*))                             \
-  FUNCTION(field_values, "nvmlDeviceGetFieldValues", Return(Device, int, FieldValue*))                                 \
-  FUNCTION(utilization, "nvmlDeviceGetUtilizationRates", Return(Device, Utilization*))                                 \
-  FUNCTION(samples, "nvmlDeviceGetSamples",                                                                            \
-           Return(Device, Samples, std::uint64_t, ValueType*, std::uint32_t*, Sample*))                                \
-  FUNCTION(memory, "nvmlDeviceGetMemoryInfo_v2", Return(Device, Memory*))                                              \
-  FUNCTION(compute_processes, "nvmlDeviceGetComputeRunningProcesses_v3", Return(Device, std::uint32_t*, ProcessInfo*)) \
-  FUNCTION(graphics_processes, "nvmlDeviceGetGraphicsRunningProcesses_v3",                                             \
-           Return(Device, std::uint32_t*, ProcessInfo*))                                                               \
-  FUNCTION(mps_processes, "nvmlDeviceGetMPSComputeRunningProcesses_v3", Return(Device, std::uint32_t*, ProcessInfo*))  \
-  FUNCTION(process_utilization, "nvmlDeviceGetProcessUtilization",                                                     \
-           Return(Device, ProcessUtilization*, std::uint32_t*, std::uint64_t))                                         \
-  FUNCTION(process_name, "nvmlSystemGetProcessName", Return(std::uint32_t, char*, std::uint32_t))                      \
-  FUNCTION(clock, "nvmlDeviceGetClockInfo", Return(Device, Clock, std::uint32_t*))                                     \
-  FUNCTION(max_clock, "nvmlDeviceGetMaxClockInfo", Return(Device, Clock, std::uint32_t*))                              \
-  FUNCTION(memory_bus_width, "nvmlDeviceGetMemoryBusWidth", Return(Device, std::uint32_t*))                            \
-  FUNCTION(clock_reasons, "nvmlDeviceGetCurrentClocksEventReasons", Return(Device, std::uint64_t*))                    \
-  FUNCTION(temperature, "nvmlDeviceGetTemperature", Return(Device, std::uint32_t, std::uint32_t*))                     \
-  FUNCTION(performance_state, "nvmlDeviceGetPerformanceState", Return(Device, std::int32_t*))                          \
-  FUNCTION(mig_mode, "nvmlDeviceGetMigMode", Return(Device, std::uint32_t*, std::uint32_t*))                           \
-  FUNCTION(mig_count, "nvmlDeviceGetMaxMigDeviceCount", Return(Device, std::uint32_t*))                                \
-  FUNCTION(mig_device, "nvmlDeviceGetMigDeviceHandleByIndex", Return(Device, std::uint32_t, Device*))                  \
-  FUNCTION(gpu_instance, "nvmlDeviceGetGpuInstanceId", Return(Device, std::uint32_t*))                                 \
-  FUNCTION(compute_instance, "nvmlDeviceGetComputeInstanceId", Return(Device, std::uint32_t*))                         \
-  FUNCTION(attributes, "nvmlDeviceGetAttributes_v2", Return(Device, Attributes*))                                      \
-  FUNCTION(gpm_support, "nvmlGpmQueryDeviceSupport", Return(Device, GpmSupport*))                                      \
-  FUNCTION(gpm_sample_alloc, "nvmlGpmSampleAlloc", Return(GpmSample*))                                                 \
-  FUNCTION(gpm_sample_free, "nvmlGpmSampleFree", Return(GpmSample))                                                    \
-  FUNCTION(gpm_sample, "nvmlGpmSampleGet", Return(Device, GpmSample))                                                  \
-  FUNCTION(gpm_mig_sample, "nvmlGpmMigSampleGet", Return(Device, std::uint32_t, GpmSample))                            \
+// the first ones; those whose names end in _v2 without a fallback are older than any driver
+// that runs here (init, count and handles: 319).
+#define EVERYWATT_NVML_FUNCTIONS(FUNCTION)                                                                        \
+  FUNCTION(init, "nvmlInit_v2", Return())                                                                         \
+  FUNCTION(shutdown, "nvmlShutdown", Return())                                                                    \
+  FUNCTION(error_string, "nvmlErrorString", const char*(Return))                                                  \
+  FUNCTION(driver_version, "nvmlSystemGetDriverVersion", Return(char*, std::uint32_t))                            \
+  FUNCTION(cuda_version, "nvmlSystemGetCudaDriverVersion_v2", Return(int*))                                       \
+  FUNCTION(device_count, "nvmlDeviceGetCount_v2", Return(std::uint32_t*))                                         \
+  FUNCTION(device_by_index, "nvmlDeviceGetHandleByIndex_v2", Return(std::uint32_t, Device*))                      \
+  FUNCTION(device_by_uuid, "nvmlDeviceGetHandleByUUID", Return(const char*, Device*))                             \
+  FUNCTION(uuid, "nvmlDeviceGetUUID", Return(Device, char*, std::uint32_t))                                       \
+  FUNCTION(name, "nvmlDeviceGetName", Return(Device, char*, std::uint32_t))                                       \
+  FUNCTION(pci_info, "nvmlDeviceGetPciInfo_v3", Return(Device, PciInfo*))                                         \
+  FUNCTION(minor_number, "nvmlDeviceGetMinorNumber", Return(Device, std::uint32_t*))                              \
+  FUNCTION(architecture, "nvmlDeviceGetArchitecture", Return(Device, Architecture*))                              \
+  FUNCTION(compute_capability, "nvmlDeviceGetCudaComputeCapability", Return(Device, int*, int*))                  \
+  FUNCTION(power_usage, "nvmlDeviceGetPowerUsage", Return(Device, std::uint32_t*))                                \
+  FUNCTION(total_energy, "nvmlDeviceGetTotalEnergyConsumption", Return(Device, std::uint64_t*))                   \
+  FUNCTION(power_limit, "nvmlDeviceGetEnforcedPowerLimit", Return(Device, std::uint32_t*))                        \
+  FUNCTION(field_values, "nvmlDeviceGetFieldValues", Return(Device, int, FieldValue*))                            \
+  FUNCTION(utilization, "nvmlDeviceGetUtilizationRates", Return(Device, Utilization*))                            \
+  FUNCTION(samples, "nvmlDeviceGetSamples",                                                                       \
+           Return(Device, Samples, std::uint64_t, ValueType*, std::uint32_t*, Sample*))                           \
+  FUNCTION(old_memory, "nvmlDeviceGetMemoryInfo", Return(Device, OldMemory*))                                     \
+  FUNCTION(memory, "nvmlDeviceGetMemoryInfo_v2", Return(Device, Memory*))                                         \
+  FUNCTION(compute_processes, "nvmlDeviceGetComputeRunningProcesses_v3", Return(Device, std::uint32_t*, void*))   \
+  FUNCTION(graphics_processes, "nvmlDeviceGetGraphicsRunningProcesses_v3", Return(Device, std::uint32_t*, void*)) \
+  FUNCTION(mps_processes, "nvmlDeviceGetMPSComputeRunningProcesses_v3", Return(Device, std::uint32_t*, void*))    \
+  FUNCTION(old_compute_processes, "nvmlDeviceGetComputeRunningProcesses",                                         \
+           Return(Device, std::uint32_t*, OldProcessInfo*))                                                       \
+  FUNCTION(old_graphics_processes, "nvmlDeviceGetGraphicsRunningProcesses",                                       \
+           Return(Device, std::uint32_t*, OldProcessInfo*))                                                       \
+  FUNCTION(old_mps_processes, "nvmlDeviceGetMPSComputeRunningProcesses",                                          \
+           Return(Device, std::uint32_t*, OldProcessInfo*))                                                       \
+  FUNCTION(process_utilization, "nvmlDeviceGetProcessUtilization",                                                \
+           Return(Device, ProcessUtilization*, std::uint32_t*, std::uint64_t))                                    \
+  FUNCTION(process_name, "nvmlSystemGetProcessName", Return(std::uint32_t, char*, std::uint32_t))                 \
+  FUNCTION(clock, "nvmlDeviceGetClockInfo", Return(Device, Clock, std::uint32_t*))                                \
+  FUNCTION(max_clock, "nvmlDeviceGetMaxClockInfo", Return(Device, Clock, std::uint32_t*))                         \
+  FUNCTION(memory_bus_width, "nvmlDeviceGetMemoryBusWidth", Return(Device, std::uint32_t*))                       \
+  FUNCTION(clock_reasons, "nvmlDeviceGetCurrentClocksEventReasons", Return(Device, std::uint64_t*))               \
+  FUNCTION(temperature, "nvmlDeviceGetTemperature", Return(Device, std::uint32_t, std::uint32_t*))                \
+  FUNCTION(performance_state, "nvmlDeviceGetPerformanceState", Return(Device, std::int32_t*))                     \
+  FUNCTION(mig_mode, "nvmlDeviceGetMigMode", Return(Device, std::uint32_t*, std::uint32_t*))                      \
+  FUNCTION(mig_count, "nvmlDeviceGetMaxMigDeviceCount", Return(Device, std::uint32_t*))                           \
+  FUNCTION(mig_device, "nvmlDeviceGetMigDeviceHandleByIndex", Return(Device, std::uint32_t, Device*))             \
+  FUNCTION(gpu_instance, "nvmlDeviceGetGpuInstanceId", Return(Device, std::uint32_t*))                            \
+  FUNCTION(compute_instance, "nvmlDeviceGetComputeInstanceId", Return(Device, std::uint32_t*))                    \
+  FUNCTION(attributes, "nvmlDeviceGetAttributes_v2", Return(Device, Attributes*))                                 \
+  FUNCTION(gpm_support, "nvmlGpmQueryDeviceSupport", Return(Device, GpmSupport*))                                 \
+  FUNCTION(gpm_sample_alloc, "nvmlGpmSampleAlloc", Return(GpmSample*))                                            \
+  FUNCTION(gpm_sample_free, "nvmlGpmSampleFree", Return(GpmSample))                                               \
+  FUNCTION(gpm_sample, "nvmlGpmSampleGet", Return(Device, GpmSample))                                             \
+  FUNCTION(gpm_mig_sample, "nvmlGpmMigSampleGet", Return(Device, std::uint32_t, GpmSample))                       \
   FUNCTION(gpm_metrics, "nvmlGpmMetricsGet", Return(void*))
 
 }  // namespace everywatt::nvml

@@ -27,6 +27,14 @@ std::string text_of(Function function, Device device) {
   return text.data();
 }
 
+Architecture read_architecture(const Functions& call, Device device) {
+  Architecture architecture = Architecture::unknown;
+  if (is_there(call_if_there(call.architecture, device, &architecture))) return architecture;
+  int major = 0, minor = 0;
+  if (!is_there(call_if_there(call.compute_capability, device, &major, &minor))) return Architecture::unknown;
+  return architecture_of(major, minor);
+}
+
 std::string sensor_name(PowerCall call) {
   return call == PowerCall::instant ? "nvml-instant" : call == PowerCall::average ? "nvml-average" : "nvml-power";
 }
@@ -59,7 +67,7 @@ Gpu::Gpu(std::shared_ptr<Library> library, Device device, std::uint32_t index, c
       device_{device},
       uuid_{text_of(library_->call.uuid, device)},
       name_{text_of(library_->call.name, device)} {
-  (void)call_if_there(library_->call.architecture, device_, &architecture_);
+  architecture_ = read_architecture(library_->call, device_);
   std::uint32_t limit = 0;
   if (is_there(call_if_there(library_->call.power_limit, device_, &limit))) limit_watts_ = limit / 1e3;
   inventory_.devices.push_back({.id = "gpu:" + uuid_, .kind = DeviceKind::gpu, .model = name_, .index = index});

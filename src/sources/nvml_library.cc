@@ -13,10 +13,16 @@ Functions resolve(void* handle) {
   functions.name = reinterpret_cast<decltype(functions.name)>(::dlsym(handle, symbol));  // NOLINT: dlsym's own form
   EVERYWATT_NVML_FUNCTIONS(EVERYWATT_NVML_RESOLVE)
 #undef EVERYWATT_NVML_RESOLVE
-  // A driver of before 535 names the reasons of the clocks by an older word.
-  if (!functions.clock_reasons)
-    functions.clock_reasons = reinterpret_cast<decltype(functions.clock_reasons)>(
-        ::dlsym(handle, "nvmlDeviceGetCurrentClocksThrottleReasons"));  // NOLINT
+  const auto find_older = [handle](auto& function, const char* symbol) {
+    if (!function) function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(handle, symbol));
+  };
+  // What a driver of before 535 calls throttling.
+  find_older(functions.clock_reasons, "nvmlDeviceGetCurrentClocksThrottleReasons");
+  // Before 510.39, and 535.98; of the same form.
+  find_older(functions.compute_processes, "nvmlDeviceGetComputeRunningProcesses_v2");
+  find_older(functions.graphics_processes, "nvmlDeviceGetGraphicsRunningProcesses_v2");
+  find_older(functions.mps_processes, "nvmlDeviceGetMPSComputeRunningProcesses_v2");
+  find_older(functions.cuda_version, "nvmlSystemGetCudaDriverVersion");
   return functions;
 }
 

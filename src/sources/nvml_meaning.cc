@@ -88,4 +88,26 @@ std::string_view name_of(Architecture architecture) {
   }
 }
 
+Architecture architecture_of(int major, int minor) {
+  switch (major) {
+    case 3:
+      return Architecture::kepler;
+    case 5:
+      return Architecture::maxwell;
+    case 6:
+      return Architecture::pascal;
+    case 7:
+      return minor >= 5 ? Architecture::turing : Architecture::volta;
+    case 8:
+      return minor >= 9 ? Architecture::ada : Architecture::ampere;
+    case 9:
+      return Architecture::hopper;
+    case 10:
+    case 12:
+      return Architecture::blackwell;
+    default:
+      return Architecture::unknown;
+  }
+}
+
 }  // namespace everywatt::nvml

@@ -33,4 +33,7 @@ Nanoseconds counter_period(Architecture architecture);
 
 std::string_view name_of(Architecture architecture);
 
+// By the compute capability that CUDA gives it, for drivers that do not name it (CUDA C++ Programming Guide).
+Architecture architecture_of(int major, int minor);
+
 }  // namespace everywatt::nvml

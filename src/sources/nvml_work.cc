@@ -19,7 +19,7 @@ constexpr int kReadingsPerLook = 2;             // at the performance of slices:
 constexpr std::size_t kMostSamples = 128;       // that a driver keeps
 constexpr std::uint64_t kStale = 1'000'000;     // microseconds: for samples of processes that nobody needed until now
 constexpr std::uint64_t kLookBack = 1'000'000;  // microseconds: into what it kept before the first reading
-constexpr std::size_t kUsualProcesses = 16;     // on one GPU; more are asked for once more
+constexpr std::size_t kUsualProcesses = 16;     // that were sampled; more are asked for once more
 constexpr std::string_view kServer = "nvidia-cuda-mps-server";
 
 constexpr std::array kUtilisation = {Gpm::graphics_utilisation};
@@ -39,7 +39,7 @@ std::uint32_t add(Inventory& inventory, Channel channel) {
 }  // namespace
 
 Work::Work(std::shared_ptr<Library> library, Device device, Inventory& inventory)
-    : library_{std::move(library)}, processes_(kUsualProcesses) {
+    : library_{std::move(library)}, processes_{library_} {
   if (find_slices(device, inventory)) {
     find_slice_utilisation(device, inventory);
   } else {
@@ -76,10 +76,8 @@ void Work::find_utilisation(Device device, Inventory& inventory) {
 
 // Whether any list of processes is to be had.
 void Work::find_contexts(Device device, Inventory& inventory) {
-  std::uint32_t count = 0;
-  const Return status =
-      call_if_there(library_->call.compute_processes, device, &count, static_cast<ProcessInfo*>(nullptr));
-  if (!is_there(status) && status != Return::insufficient_size) return leave_out(inventory, "processes", status);
+  const Return status = processes_.is_told(Processes::Kind::compute, device);
+  if (!is_there(status)) return leave_out(inventory, "processes", status);
   contexts_ = add(inventory, {.kind = ChannelKind::context, .sensor = "nvml-processes"});
 }
 
@@ -232,7 +230,7 @@ void Work::sample_processes(Device device, std::size_t from, std::vector<Reading
 void Work::sample_contexts(Device device, bool is_round, std::vector<Reading>& out) {
   if (!contexts_) return;
   if (is_round) {
-    list_into(graphics_, library_->call.graphics_processes, device);
+    list_into(graphics_, Processes::Kind::graphics, device);
     note_clients(device);
   }
   std::uint64_t holders = 0;
@@ -247,7 +245,7 @@ void Work::sample_contexts(Device device, bool is_round, std::vector<Reading>& o
     }
   };
   holding_.clear();
-  const auto compute = list(library_->call.compute_processes, device);
+  const auto compute = processes_.list(Processes::Kind::compute, device);
   was_held_by_unknown_ |= !compute;
   if (!compute) return;
   add(*compute);
@@ -257,7 +255,7 @@ void Work::sample_contexts(Device device, bool is_round, std::vector<Reading>& o
 }
 
 void Work::note_clients(Device device) {
-  list_into(clients_, library_->call.mps_processes, device);
+  list_into(clients_, Processes::Kind::mps, device);
   if (clients_.empty()) servers_.clear();
 }
 
@@ -281,7 +279,7 @@ Return Work::sample_slices(Device device, std::vector<Reading>& out) {
         worst = status;
         continue;
       }
-      const auto processes = list(library_->call.compute_processes, instance);
+      const auto processes = processes_.list(Processes::Kind::compute, instance);
       if (!processes) continue;
       for (const ProcessInfo& process : *processes)
         out.push_back({.channel = slice.contexts, .raw = process.memory, .pid = process.pid});
@@ -295,23 +293,8 @@ Return Work::sample_slices(Device device, std::vector<Reading>& out) {
   return worst;
 }
 
-// Of one call, which the next overwrites.
-std::optional<std::span<const ProcessInfo>> Work::list(ProcessList ask, Device device) {
-  if (!ask) return std::nullopt;
-  Return status = Return::insufficient_size;
-  std::size_t count = 0;
-  for (int attempt = 0; attempt < 3 && status == Return::insufficient_size; ++attempt) {
-    if (processes_.size() < count) processes_.resize(count);
-    auto room = static_cast<std::uint32_t>(processes_.size());
-    status = ask(device, &room, processes_.data());
-    count = room + (status == Return::insufficient_size ? 4 : 0);  // some may come meanwhile
-  }
-  if (!is_there(status)) return std::nullopt;
-  return std::span{processes_.data(), std::min(count, processes_.size())};
-}
-
-void Work::list_into(std::vector<ProcessInfo>& known, ProcessList ask, Device device) {
-  const auto processes = list(ask, device).value_or(std::span<const ProcessInfo>{});
+void Work::list_into(std::vector<ProcessInfo>& known, Processes::Kind kind, Device device) {
+  const auto processes = processes_.list(kind, device).value_or(std::span<const ProcessInfo>{});
   known.assign(processes.begin(), processes.end());
 }
 

@@ -10,6 +10,7 @@
 
 #include "sources/call_cost.h"
 #include "sources/nvml_performance.h"
+#include "sources/nvml_processes.h"
 #include "sources/source.h"
 
 namespace everywatt::nvml {
@@ -26,7 +27,6 @@ class Work {
   Return sample(Device device, bool of_work, bool is_round, std::vector<Reading>& out);
 
  private:
-  using ProcessList = Return (*)(Device, std::uint32_t*, ProcessInfo*);
   // A GPU instance of MIG: its share of the GPU is divided among those who run in it.
   struct Slice {
     std::uint32_t gpu_instance = 0;
@@ -49,9 +49,7 @@ class Work {
   std::span<const ProcessUtilization> read_process_samples(Device device);
   void sample_contexts(Device device, bool is_round, std::vector<Reading>& out);
   Return sample_slices(Device device, std::vector<Reading>& out);
-  // None: it is not told.
-  std::optional<std::span<const ProcessInfo>> list(ProcessList ask, Device device);
-  void list_into(std::vector<ProcessInfo>& known, ProcessList ask, Device device);
+  void list_into(std::vector<ProcessInfo>& known, Processes::Kind kind, Device device);
   void note_clients(Device device);
   bool is_server(std::uint32_t pid);
 
@@ -71,7 +69,7 @@ class Work {
   std::vector<std::uint32_t> holding_;  // contexts, as of this reading
   std::vector<std::uint32_t> held_;     // and since work was asked for last, each once
   bool was_held_by_unknown_ = false;    // since then: who did was not told
-  std::vector<ProcessInfo> processes_;
+  Processes processes_;
   std::vector<ProcessInfo> graphics_;      // as of the last round
   std::vector<ProcessInfo> clients_;       // of MPS, likewise
   std::map<std::uint32_t, bool> servers_;  // whether a process is the server of MPS

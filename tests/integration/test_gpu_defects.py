@@ -13,6 +13,7 @@ import pytest
 from conftest import assert_books_balance, device
 from lab_runs import run_all, truth_between
 
+COMPUTE_PROCESSES = [f"nvmlDeviceGetComputeRunningProcesses{version}" for version in ("_v3", "_v2", "")]
 PROCESS_CALLS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetComputeRunningProcesses_v3",
                  "nvmlDeviceGetGraphicsRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v3")
 
@@ -149,7 +150,7 @@ def rounds(players):
 
 OF_A_MACHINE = ("missing", "sixteen", "zero", "absent", "foreign")
 MISSING = {"kind": "missing", "calls": ["nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetFieldValues",
-                                        "nvmlDeviceGetComputeRunningProcesses_v3"]}
+                                        *COMPUTE_PROCESSES]}
 SENSELESS = {
     ("absent", "foreign"): "a library that is absent is of no kind",
     ("missing", "absent"): "a library that is absent lacks every call",

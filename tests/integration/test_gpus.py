@@ -145,6 +145,29 @@ def test_what_a_driver_does_not_tell_is_not_somebody_elses(on_lab):
 
 # --- who is charged
 
+ALONE = """
+[node]
+driver = "{driver}"
+[[gpu]]
+name = "{name}"
+watts = 180
+idle_watts = 40
+utilisation = 0.6
+[[gpu.process]]
+pid = "job-child"
+"""
+
+
+# Lists of processes came in three forms, and drivers have those of their time.
+@pytest.mark.parametrize("driver, name", [("418.226.00", "Tesla K40m"), ("418.226.00", "Tesla V100-SXM2-16GB"),
+                                          ("470.82.01", "Tesla K40m"), ("470.82.01", "Tesla V100-SXM2-16GB"),
+                                          ("535.54.03", "NVIDIA H100 80GB HBM3"), ("535.98", "NVIDIA H100 80GB HBM3")])
+def test_a_job_alone_on_a_gpu_is_charged_for_it_under_drivers_of_all_ages(on_lab, driver, name):
+    gpu, = on_lab(ALONE.format(driver=driver, name=name), "sleep", "4").gpus()
+    assert gpu["other_joules"] + gpu["unattributed_joules"] <= 0.08 * gpu["measured_joules"]
+    assert gpu["quantities"]["memory_used_bytes"]["max"] >= 2**30
+
+
 def test_a_shared_gpu_is_divided_by_what_each_process_does(on_lab):
     outcome = on_lab("shared", "sleep", "6")
     gpu, = outcome.gpus()

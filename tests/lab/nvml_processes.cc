@@ -1,9 +1,13 @@
 // The stand-in's functions about memory and who uses a GPU, and its sampled past.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
+#include <span>
+#include <type_traits>
 #include <vector>
 
+#include "tests/lab/drivers.h"
 #include "tests/lab/standin.h"
 #include "tests/lab/standin_power.h"
 
@@ -47,21 +51,57 @@ nvml::ProcessInfo info_of(const Subject& subject, const Process& process, pid_t 
   return info;
 }
 
-Return list_processes(Device device, std::string_view call, bool (*is_listed)(const Process&), std::uint32_t* count,
-                      nvml::ProcessInfo* into) {
+enum class Listed { compute, graphics, mps };
+
+bool is_listed(const Process& process, Listed as) {
+  if (as == Listed::mps) return process.is_mps_client;
+  return process.is_graphics == (as == Listed::graphics);
+}
+
+std::vector<nvml::ProcessInfo> processes_of(const Subject& subject, Listed as) {
+  std::vector<nvml::ProcessInfo> found;
+  for (const Process& process : subject.spec.processes) {
+    if (!is_listed(process, as) || !process.life.contains(subject.now.time)) continue;
+    if (subject.instance && process.instance != subject.instance->gpu_instance) continue;
+    if (const pid_t pid = state().resolve(process.pid); pid > 0) found.push_back(info_of(subject, process, pid));
+  }
+  return found;
+}
+
+// As the caller's form has them.
+template <class Entry>
+Return hand_out(std::span<const nvml::ProcessInfo> found, std::uint32_t* count, void* into) {
+  const std::size_t room = into ? *count : 0;
+  *count = static_cast<std::uint32_t>(found.size());
+  if (room < found.size()) return Return::insufficient_size;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    Entry entry{};
+    if constexpr (std::is_same_v<Entry, nvml::WideProcessInfo>) {
+      entry.info = found[i];
+    } else if constexpr (std::is_same_v<Entry, nvml::OldProcessInfo>) {
+      entry = {found[i].pid, found[i].memory};
+    } else {
+      entry = found[i];
+    }
+    std::memcpy(static_cast<std::byte*>(into) + i * sizeof entry, &entry, sizeof entry);
+  }
+  return Return::success;
+}
+
+template <class Entry>
+Return list_processes(Device device, std::string_view call, Listed as, std::uint32_t* count, void* into) {
+  return on_device(device, call, [&](Subject& subject) {
+    return count ? hand_out<Entry>(processes_of(subject, as), count, into) : Return::invalid_argument;
+  });
+}
+
+// Version 3: of one driver's lists the entries are longer.
+Return list_newest(Device device, std::string_view call, Listed as, std::uint32_t* count, void* into) {
   return on_device(device, call, [&](Subject& subject) {
     if (!count) return Return::invalid_argument;
-    std::vector<nvml::ProcessInfo> found;
-    for (const Process& process : subject.spec.processes) {
-      if (!is_listed(process) || !process.life.contains(subject.now.time)) continue;
-      if (subject.instance && process.instance != subject.instance->gpu_instance) continue;
-      if (const pid_t pid = state().resolve(process.pid); pid > 0) found.push_back(info_of(subject, process, pid));
-    }
-    const auto room = into ? *count : 0;
-    *count = static_cast<std::uint32_t>(found.size());
-    if (room < found.size()) return Return::insufficient_size;
-    std::ranges::copy(found, into);
-    return Return::success;
+    const auto found = processes_of(subject, as);
+    return has_wide_processes(subject.node.scenario.driver) ? hand_out<nvml::WideProcessInfo>(found, count, into)
+                                                            : hand_out<nvml::ProcessInfo>(found, count, into);
   });
 }
 
@@ -154,35 +194,29 @@ LAB_EXPORT Return nvmlDeviceGetMemoryInfo_v2(Device device, nvml::Memory* memory
     return Return::success;
   });
 }
-// Of before 510: what is reserved counts as used. total, free, used.
-LAB_EXPORT Return nvmlDeviceGetMemoryInfo(Device device, std::uint64_t* memory) {
+// Of before 510: what is reserved counts as used.
+LAB_EXPORT Return nvmlDeviceGetMemoryInfo(Device device, nvml::OldMemory* memory) {
   return on_device(device, "nvmlDeviceGetMemoryInfo", [&](Subject& subject) {
+    if (!memory) return Return::invalid_argument;
     const Usage usage = memory_of(subject);
-    memory[0] = usage.total;
-    memory[1] = usage.total - kReserved - usage.used;
-    memory[2] = usage.used + kReserved;
+    *memory = {.total = usage.total, .free = usage.total - kReserved - usage.used, .used = usage.used + kReserved};
     return Return::success;
   });
 }
 
-LAB_EXPORT Return nvmlDeviceGetComputeRunningProcesses_v3(Device device, std::uint32_t* count,
-                                                          nvml::ProcessInfo* into) {
-  return list_processes(
-      device, "nvmlDeviceGetComputeRunningProcesses_v3", [](const Process& process) { return !process.is_graphics; },
-      count, into);
-}
-LAB_EXPORT Return nvmlDeviceGetGraphicsRunningProcesses_v3(Device device, std::uint32_t* count,
-                                                           nvml::ProcessInfo* into) {
-  return list_processes(
-      device, "nvmlDeviceGetGraphicsRunningProcesses_v3", [](const Process& process) { return process.is_graphics; },
-      count, into);
-}
-LAB_EXPORT Return nvmlDeviceGetMPSComputeRunningProcesses_v3(Device device, std::uint32_t* count,
-                                                             nvml::ProcessInfo* into) {
-  return list_processes(
-      device, "nvmlDeviceGetMPSComputeRunningProcesses_v3",
-      [](const Process& process) { return process.is_mps_client; }, count, into);
-}
+#define LAB_LISTS(name, as)                                                                 \
+  LAB_EXPORT Return name##_v3(Device device, std::uint32_t* count, void* into) {            \
+    return list_newest(device, #name "_v3", as, count, into);                               \
+  }                                                                                         \
+  LAB_EXPORT Return name##_v2(Device device, std::uint32_t* count, void* into) {            \
+    return list_processes<nvml::ProcessInfo>(device, #name "_v2", as, count, into);         \
+  }                                                                                         \
+  LAB_EXPORT Return name(Device device, std::uint32_t* count, nvml::OldProcessInfo* into) { \
+    return list_processes<nvml::OldProcessInfo>(device, #name, as, count, into);            \
+  }
+LAB_LISTS(nvmlDeviceGetComputeRunningProcesses, Listed::compute)
+LAB_LISTS(nvmlDeviceGetGraphicsRunningProcesses, Listed::graphics)
+LAB_LISTS(nvmlDeviceGetMPSComputeRunningProcesses, Listed::mps)
 LAB_EXPORT Return nvmlSystemGetProcessName(std::uint32_t pid, char* name, std::uint32_t length) {
   return state().on_library("nvmlSystemGetProcessName", [&](Node& node, std::uint32_t) {
     for (const Gpu& gpu : node.scenario.gpus) {

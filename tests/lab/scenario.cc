@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "tests/lab/drivers.h"
 #include "tests/lab/scenario_parse.h"
 #include "tests/lab/words.h"
 
@@ -150,6 +151,7 @@ PowerShape Gpu::true_power() const {
 
 std::vector<std::string> Scenario::missing() const {
   std::vector<std::string> symbols;
+  for (const std::string_view symbol : symbols_lacking(driver)) symbols.emplace_back(symbol);
   for (const Defect& defect : defects) {
     if (defect.kind == Defect::Kind::missing) std::ranges::copy(defect.calls, std::back_inserter(symbols));
   }

@@ -94,7 +94,7 @@ struct Gpu {
   std::array<std::uint32_t, 3> busy_clocks = {1980, 1980, 2619};
   int idle_pstate = 8;
   int busy_pstate = 0;
-  std::map<nvml::Field, Shape> held_back = {};  // fraction of the time, for fields 74 … 79 and 269 … 271
+  std::map<nvml::Field, Shape> held_back = {};  // fraction of the time, for fields 74 … 81 and 269 … 271
   std::map<nvml::Gpm, Shape> gpm = {};          // % of each metric; empty: no GPM
   std::optional<Traffic> pcie = {};
   std::uint64_t pcie_range = std::uint64_t{1} << 32;  // bytes; the counter goes round there
@@ -155,7 +155,7 @@ struct Scenario {
   std::vector<Gpu> gpus = {};
   std::vector<Defect> defects = {};
 
-  // Symbols that the library lacks.
+  // Symbols that the library lacks, by its version and by the defects.
   std::vector<std::string> missing() const;
 };
 

@@ -47,14 +47,29 @@ std::vector<std::optional<double>> PerformanceMonitor::look(Device device, std::
   return means;
 }
 
-std::vector<std::optional<double>> PerformanceMonitor::compare(std::span<const Gpm> metrics) const {
-  std::vector<std::optional<double>> means(metrics.size());
-  GpmMetrics<kMostMetrics> request{};
+std::vector<Return> PerformanceMonitor::try_out(Device device, std::span<const Gpm> metrics) {
+  std::vector<Return> statuses(metrics.size(), Return::success);
+  Request request{};
+  if (take(device, next_.get()) != Return::success || fill(request, metrics) != Return::success) return statuses;
+  // Of a moment so short there may be nothing to tell: only what is not there is sure.
+  for (std::size_t i = 0; i < request.count; ++i) {
+    if (request.metrics[i].status == Return::not_supported) statuses[i] = Return::not_supported;
+  }
+  return statuses;
+}
+
+Return PerformanceMonitor::fill(Request& request, std::span<const Gpm> metrics) const {
   request.count = static_cast<std::uint32_t>(std::min(metrics.size(), kMostMetrics));
   request.first = last_.get();
   request.second = next_.get();
   for (std::size_t i = 0; i < request.count; ++i) request.metrics[i].metric = static_cast<std::uint32_t>(metrics[i]);
-  if (library_->call.gpm_metrics(&request) != Return::success) return means;
+  return library_->call.gpm_metrics(&request);
+}
+
+std::vector<std::optional<double>> PerformanceMonitor::compare(std::span<const Gpm> metrics) const {
+  std::vector<std::optional<double>> means(metrics.size());
+  Request request{};
+  if (fill(request, metrics) != Return::success) return means;
   for (std::size_t i = 0; i < request.count; ++i) {
     const GpmMetric& metric = request.metrics[i];
     if (metric.status == Return::success && std::isfinite(metric.value)) means[i] = std::max(metric.value, 0.0);

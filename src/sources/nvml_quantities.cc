@@ -7,6 +7,14 @@
 #include <utility>
 
 namespace everywatt::nvml {
+
+// A metric of GPM that tells a quantity.
+struct MetricWay {
+  const char* quantity;
+  Gpm metric;
+  bool by_phase = false;  // what tells arithmetic from memory traffic
+};
+
 namespace {
 
 constexpr int kReadingsPerRound = 10;  // a round a second
@@ -39,6 +47,13 @@ struct FieldWay {
 constexpr FieldWay held_back(const char* quantity, Field field) {
   return {quantity, "seconds", QuantityKind::tally, kNano, field, 0, kFastestTime};
 }
+// No memory is at 0 °C and no limit at 0 W: who says so does not measure. Time is told in 64 bits; what else lies at
+// its number under another driver is not.
+bool is_of(const FieldWay& way, const FieldValue& value) {
+  if (way.kind == QuantityKind::gauge) return whole(value) > 0;
+  if (way.scale.denominator != kNano.denominator) return true;
+  return value.type == ValueType::u64 || value.type == ValueType::ulong;
+}
 // Of several ways to one quantity the first that answers.
 constexpr FieldWay kFields[] = {
     {"memory_temperature", "celsius", QuantityKind::gauge, kWhole, Field::memory_temperature},
@@ -52,6 +67,11 @@ constexpr FieldWay kFields[] = {
     held_back("held_back_software_thermal", Field::software_thermal_time),
     held_back("held_back_hardware_thermal", Field::hardware_thermal_time),
     held_back("held_back_power_brake", Field::power_brake_time),
+    held_back("held_back_software_thermal", Field::software_thermal_time_575),
+    held_back("held_back_hardware_thermal", Field::hardware_thermal_time_575),
+    held_back("held_back_power_brake", Field::power_brake_time_575),
+    held_back("held_back_below_application_clocks", Field::below_application_clocks_time),
+    held_back("held_back_below_base_clocks", Field::below_base_clocks_time),
     {"pcie_sent", "bytes", QuantityKind::tally, kWhole, Field::pcie_sent, 0, kFastestPcie, kTurn},
     {"pcie_received", "bytes", QuantityKind::tally, kWhole, Field::pcie_received, 0, kFastestPcie, kTurn},
     {"nvlink_sent", "bytes", QuantityKind::tally, kWhole, Field::nvlink5_sent, kAllLinks, kFastestNvlink},
@@ -85,8 +105,9 @@ Return read_temperature(const Functions& call, Device device, std::uint64_t& cel
 
 Return read_memory(const Functions& call, Device device, std::uint64_t& bytes) {
   Memory memory{};
-  const Return status = call_if_there(call.memory, device, &memory);
-  bytes = memory.used;
+  OldMemory old{};
+  const Return status = call.memory ? call.memory(device, &memory) : call_if_there(call.old_memory, device, &old);
+  bytes = call.memory ? memory.used : old.used;
   return status;
 }
 
@@ -136,11 +157,6 @@ constexpr ReasonWay kReasons[] = {
     {"held_back_power_brake", has<kReasonPowerBrake>},
 };
 
-struct MetricWay {
-  const char* quantity;
-  Gpm metric;
-  bool by_phase = false;  // what tells arithmetic from memory traffic
-};
 constexpr MetricWay kShares[] = {
     {"graphics_utilisation", Gpm::graphics_utilisation},
     {"sm_utilisation", Gpm::sm_utilisation, true},
@@ -151,10 +167,16 @@ constexpr MetricWay kShares[] = {
     {"fp32_utilisation", Gpm::fp32_utilisation, true},
     {"fp16_utilisation", Gpm::fp16_utilisation, true},
 };
-// In MiB/s. In place of counts that on a fast bus go round in less time than lies between two readings.
-constexpr MetricWay kRates[] = {{"pcie_sent", Gpm::pcie_sent}, {"pcie_received", Gpm::pcie_received}};
+// In MiB/s. PCIe's in place of counts that on a fast bus go round in less time than lies between two readings; NVLink's
+// where nothing counts.
+constexpr MetricWay kRates[] = {{"pcie_sent", Gpm::pcie_sent},
+                                {"pcie_received", Gpm::pcie_received},
+                                {"nvlink_sent", Gpm::nvlink_sent},
+                                {"nvlink_received", Gpm::nvlink_received}};
 constexpr double kMebi = 1024 * 1024;
 static_assert(std::size(kShares) + std::size(kRates) <= PerformanceMonitor::kMostMetrics);
+
+bool is_nvlink(const MetricWay& way) { return way.metric == Gpm::nvlink_sent || way.metric == Gpm::nvlink_received; }
 
 std::string in_words(Return status) {
   const bool has_not = status == Return::not_supported || status == Return::function_not_found ||
@@ -233,9 +255,7 @@ void Quantities::find_fields(Device device, Inventory& inventory) {
     if (is_found(inventory, way.quantity)) continue;
     FieldValue value{};
     Return status = read_field(library_->call, device, way.field, way.scope, value);
-    // No memory is at 0 °C and no limit at 0 W: who says so does not measure.
-    if (status == Return::success && way.kind == QuantityKind::gauge && whole(value) == 0)
-      status = Return::not_supported;
+    if (status == Return::success && !is_of(way, value)) status = Return::not_supported;
     if (status != Return::success) {
       leave_out(inventory, way.quantity, way.unit, status);
       continue;
@@ -286,27 +306,38 @@ void Quantities::find_peak(Device device, Inventory& inventory) {
 void Quantities::find_performance(Device device, Inventory& inventory) {
   Return status = Return::success;
   performance_ = PerformanceMonitor::open(library_, device, std::nullopt, status);
-  for (const MetricWay& way : kShares) {
-    if (!performance_) {
-      leave_out(inventory, way.quantity, "", status);
-      continue;
-    }
-    metrics_.push_back(way.metric);
-    metric_channels_.push_back(
-        {add(inventory,
-             {.kind = QuantityKind::share, .name = way.quantity, .scale = kMillionths, .by_phase = way.by_phase}),
-         PerformanceMonitor::share});
-  }
-  if (!performance_) return;
-  for (const MetricWay& way : kRates) {
-    if (!is_found(inventory, way.quantity)) continue;
-    const auto bytes = [](double mebibytes) { return static_cast<std::uint64_t>(std::llround(mebibytes * kMebi)); };
-    const std::uint32_t channel =
-        add(inventory, {.kind = QuantityKind::rate, .name = way.quantity, .unit = "bytes", .scale = kWhole});
-    std::erase_if(counts_, [&](const FieldChannel& count) { return count.channel == channel; });
-    metrics_.push_back(way.metric);
-    metric_channels_.push_back({channel, bytes});
-  }
+  std::vector<Gpm> metrics;
+  for (const MetricWay& way : kShares) metrics.push_back(way.metric);
+  for (const MetricWay& way : kRates) metrics.push_back(way.metric);
+  const auto statuses = performance_ ? performance_->try_out(device, metrics) : std::vector(metrics.size(), status);
+  auto told = statuses.begin();
+  for (const MetricWay& way : kShares) find_share(way, *told++, inventory);
+  for (const MetricWay& way : kRates) find_rate(way, *told++, device, inventory);
+}
+
+void Quantities::find_share(const MetricWay& way, Return status, Inventory& inventory) {
+  if (status != Return::success) return leave_out(inventory, way.quantity, "", status);
+  metrics_.push_back(way.metric);
+  metric_channels_.push_back(
+      {add(inventory,
+           {.kind = QuantityKind::share, .name = way.quantity, .scale = kMillionths, .by_phase = way.by_phase}),
+       PerformanceMonitor::share});
+}
+
+void Quantities::find_rate(const MetricWay& way, Return status, Device device, Inventory& inventory) {
+  if (status != Return::success) return;
+  FieldValue links{};
+  // A GPU without links would be told to have moved nothing over them.
+  if (is_nvlink(way) &&
+      (is_found(inventory, way.quantity) ||
+       read_field(library_->call, device, Field::nvlink_links, 0, links) != Return::success || whole(links) == 0))
+    return;
+  const auto bytes = [](double mebibytes) { return static_cast<std::uint64_t>(std::llround(mebibytes * kMebi)); };
+  const std::uint32_t channel =
+      add(inventory, {.kind = QuantityKind::rate, .name = way.quantity, .unit = "bytes", .scale = kWhole});
+  std::erase_if(counts_, [&](const FieldChannel& count) { return count.channel == channel; });
+  metrics_.push_back(way.metric);
+  metric_channels_.push_back({channel, bytes});
 }
 
 void Quantities::begin_reading(Round round) {

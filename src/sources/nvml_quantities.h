@@ -21,6 +21,8 @@ std::uint64_t whole(const FieldValue& value);
 // What a field says when it is asked for alone: `value` is filled where it succeeds.
 Return read_field(const Functions& call, Device device, Field field, std::uint32_t scope, FieldValue& value);
 
+struct MetricWay;
+
 class Quantities {
  public:
   // Adds quantities of the inventory's first device, whose channels are complete. From the second round on they come
@@ -59,6 +61,8 @@ class Quantities {
   void find_reasons(Device device, Inventory& inventory);
   void find_peak(Device device, Inventory& inventory);
   void find_performance(Device device, Inventory& inventory);
+  void find_share(const MetricWay& way, Return status, Inventory& inventory);
+  void find_rate(const MetricWay& way, Return status, Device device, Inventory& inventory);
   void sample_performance(Device device, std::vector<Reading>& out);
 
   std::shared_ptr<Library> library_;

@@ -18,7 +18,7 @@ utilisation = 0.6
 temperature = { lines = [[0, 40], [10, 60]] }
 memory_temperature = 63
 busy_clocks = [1980, 1970, 2619]
-held_back = { power_cap = 0.3, thermal = 0.004, hardware_thermal = 0.05 }
+held_back = { power_cap = 0.3, thermal = 0.004, hardware_thermal = 0.05, below_application_clocks = 0.35, below_base_clocks = 0.02 }
 pcie = { sent = 3.0e9, received = 2.0e6 }
 nvlink = { sent = 1.0e10, received = 4.0e10 }
 gpm = { sm_occupancy = 0.4, tensor_utilisation = 0.3, memory_bandwidth = 0.2 }
@@ -56,7 +56,8 @@ def test_what_is_counted_is_counted_over_the_run_and_across_the_turn(on_lab):
     outcome = on_lab(HOPPER, "sleep", "5")
     told, duration = quantities(outcome), outcome.bill["duration_seconds"]
     rates = {"pcie_sent_bytes": 3.0e9, "pcie_received_bytes": 2.0e6, "nvlink_sent_bytes": 1.0e10, "nvlink_received_bytes": 4.0e10,
-             "held_back_power_cap_seconds": 0.3, "held_back_thermal_seconds": 0.004, "held_back_hardware_thermal_seconds": 0.05}
+             "held_back_power_cap_seconds": 0.3, "held_back_thermal_seconds": 0.004, "held_back_hardware_thermal_seconds": 0.05,
+             "held_back_below_application_clocks_seconds": 0.35, "held_back_below_base_clocks_seconds": 0.02}
     for key, rate in rates.items():
         figure = told[key]
         assert figure["observed_seconds"] == pytest.approx(duration, abs=1.2), key  # once a second
@@ -64,6 +65,32 @@ def test_what_is_counted_is_counted_over_the_run_and_across_the_turn(on_lab):
         assert "sampled" not in figure
     assert told["pcie_sent_bytes"]["total"] > 2 * 2**32  # it went round more than twice
     assert told["held_back_sync_boost_seconds"]["total"] == 0
+
+
+BYTES = {"pcie_sent_bytes": 3.0e9, "pcie_received_bytes": 2.0e6, "nvlink_sent_bytes": 1.0e10, "nvlink_received_bytes": 4.0e10}
+
+
+def test_where_no_field_counts_bytes_the_performance_monitor_tells_them(on_lab):
+    fields = [f"field {number}" for number in (138, 139, 197, 198, 202, 204)]
+    told = quantities(on_lab(HOPPER + refusing("not_supported", *fields), "sleep", "5"))
+    for key, rate in BYTES.items():
+        assert told[key]["observed_seconds"] > 2.5, key
+        assert told[key]["total"] == pytest.approx(rate * told[key]["observed_seconds"], rel=0.02), key
+
+
+def test_what_the_performance_monitor_does_not_tell_is_counted_or_left_out_one_by_one(on_lab):
+    outcome = on_lab(HOPPER + refusing("not_supported", "metric 11", "metric 20"), "sleep", "5")
+    told = quantities(outcome)
+    assert told["pcie_sent_bytes"]["total"] == pytest.approx(3.0e9 * told["pcie_sent_bytes"]["observed_seconds"], rel=0.02)
+    assert told["fp64_utilisation"] is None and outcome.gpus()[0]["quantity_reasons"]["fp64_utilisation"] == "not supported"
+    assert told["sm_utilisation"]["mean"] == pytest.approx(0.6, abs=0.01)
+
+
+def test_without_links_and_without_counts_there_are_no_bytes(on_lab):
+    scenario = HOPPER.replace("nvlink =", "# nvlink =").replace("gpm = {", "gpm = false # {")
+    gpu, = on_lab(scenario + refusing("not_supported", "field 197", "field 198"), "sleep", "2").gpus()
+    for key in BYTES:
+        assert gpu["quantities"][key] is None and gpu["quantity_reasons"][key] == "not supported", key
 
 
 def test_means_of_performance_counters(on_lab):
@@ -89,7 +116,7 @@ def test_what_a_kepler_has_not_is_null_with_its_reason(on_lab):
 
 
 def test_an_old_driver_is_looked_at_and_the_figures_say_so(on_lab):
-    fields = [f"field {number}" for number in (74, 75, 76, 77, 78, 79, 269, 270, 271)]
+    fields = [f"field {number}" for number in (*range(74, 82), 269, 270, 271)]
     outcome = on_lab(HOPPER + refusing("not_supported", *fields), "sleep", "5")
     told = quantities(outcome)
     capped = told["held_back_power_cap_seconds"]  # the lab's reasons hold whenever a share is above 0

@@ -1,6 +1,7 @@
 // The stand-in's GPM: a sample notes the moment, two of them give the means between.
 #include <algorithm>
 #include <span>
+#include <string>
 
 #include "tests/lab/standin.h"
 
@@ -63,11 +64,15 @@ std::optional<Shape> shape_of(const Gpu& gpu, Gpm metric) {
   }
 }
 
-void fill(const Gpu& gpu, const nvml::OpaqueGpmSample& before, const nvml::OpaqueGpmSample& after, GpmMetric& metric) {
+// A scenario's defects call it "metric 20".
+void fill(Subject& subject, const nvml::OpaqueGpmSample& before, const nvml::OpaqueGpmSample& after,
+          GpmMetric& metric) {
   const auto id = static_cast<Gpm>(metric.metric);
-  const auto shape = before.gpu_instance ? instance_shape(gpu, id, *before.gpu_instance) : shape_of(gpu, id);
-  metric.status = shape ? Return::success : Return::not_supported;
-  metric.value = shape ? shape->mean(before.time, after.time) : 0;
+  const auto shape =
+      before.gpu_instance ? instance_shape(subject.spec, id, *before.gpu_instance) : shape_of(subject.spec, id);
+  metric.status = state().befalls(subject.node, "metric " + std::to_string(metric.metric), subject.index, subject.now);
+  if (metric.status == Return::success && !shape) metric.status = Return::not_supported;
+  metric.value = metric.status == Return::success ? shape->mean(before.time, after.time) : 0;
 }
 
 }  // namespace
@@ -106,7 +111,7 @@ LAB_EXPORT Return nvmlGpmMetricsGet(void* request) {
       before->time >= after->time)
     return Return::invalid_argument;
   return on_gpu(before->device, "nvmlGpmMetricsGet", [&](Subject& subject) {
-    for (GpmMetric& metric : std::span{header.metrics, header.count}) fill(subject.spec, *before, *after, metric);
+    for (GpmMetric& metric : std::span{header.metrics, header.count}) fill(subject, *before, *after, metric);
     return Return::success;
   });
 }

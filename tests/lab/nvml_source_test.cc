@@ -1,4 +1,5 @@
 // What the source of NVIDIA GPUs tells beside their energy, on the stand-in, in virtual time.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -213,8 +214,59 @@ TEST_F(NvmlSource, WithoutFieldsTheLimitIsACall) {
   const auto values = read(kSecond, 1);
   EXPECT_EQ(values.at("power_limit"), 700'000u);
   EXPECT_EQ(values.at("held_back_power_cap"), 1u);
-  EXPECT_EQ(quantity("pcie_sent").missing, "not supported");
+  EXPECT_EQ(quantity("nvlink_sent").missing, "not supported");
   EXPECT_EQ(quantity("memory_temperature").missing, "not supported");
+}
+
+constexpr const char* kCausesOf575 = R"(
+[node]
+driver = "575.57.08"
+[[gpu]]
+watts = 300
+held_back = { software_thermal = 0.125, hardware_thermal = 0.25, power_brake = 0.5 }
+)";
+
+TEST_F(NvmlSource, ReadsCausesWhereDriver575HasThemAndNotItsSettings) {
+  open(kCausesOf575);
+  const auto values = read(4 * kSecond, 1);
+  EXPECT_EQ(values.at("held_back_software_thermal"), 500'000'000u);
+  EXPECT_EQ(values.at("held_back_hardware_thermal"), 1'000'000'000u);
+  EXPECT_EQ(values.at("held_back_power_brake"), 2'000'000'000u);
+  EXPECT_EQ(quantity("held_back_power_brake").kind, QuantityKind::tally);
+}
+
+TEST_F(NvmlSource, CountsHowLongTheClocksWereBelowWhatTheyWereSetToAndBelowTheirBase) {
+  open("[[gpu]]\nwatts = 300\nheld_back = { below_application_clocks = 0.5, below_base_clocks = 0.25 }\n");
+  const auto values = read(4 * kSecond, 1);
+  EXPECT_EQ(values.at("held_back_below_application_clocks"), 2'000'000'000u);
+  EXPECT_EQ(values.at("held_back_below_base_clocks"), 1'000'000'000u);
+}
+
+TEST_F(NvmlSource, WhereNoFieldCountsBytesTheyAreTheMeanRatesOfThePerformanceMonitor) {
+  open(std::string{kHopper} +
+       "[[defect]]\nkind = \"answers\"\nstatus = \"not_supported\"\ncalls = [\"field 138\", \"field 139\", \"field "
+       "197\", "
+       "\"field 198\"]\n");
+  (void)read(kSecond, 10);
+  const auto values = read(2 * kSecond, 1);
+  EXPECT_EQ(values.at("pcie_sent"), 3'000'000'000u);
+  EXPECT_EQ(values.at("pcie_received"), 1000u);
+  EXPECT_EQ(values.at("nvlink_sent"), 1'024'000u);
+  EXPECT_EQ(values.at("nvlink_received"), 2'048'000u);
+  EXPECT_EQ(quantity("nvlink_sent").kind, QuantityKind::rate);
+}
+
+TEST_F(NvmlSource, OfAGpuWithoutLinksNoBytesAreTold) {
+  open("[[gpu]]\nname = \"NVIDIA H100 PCIe\"\nwatts = 300\npcie = { sent = 1000, received = 1000 }\n");
+  EXPECT_EQ(quantity("nvlink_sent").missing, "not supported");
+  EXPECT_EQ(quantity("pcie_sent").kind, QuantityKind::rate);
+}
+
+TEST_F(NvmlSource, ADriverThatDoesNotNameTheArchitectureIsAskedForTheComputeCapability) {
+  open(
+      "[node]\ndriver = \"418.226.00\"\n[[gpu]]\nname = \"Tesla V100-SXM2-16GB\"\nwatts = 200\n[[defect]]\nkind = "
+      "\"missing\"\ncalls = [\"nvmlDeviceGetArchitecture\"]\n");
+  EXPECT_THAT(source_->inventory().channels.front().provenance, ::testing::HasSubstr("every 20 ms on Volta"));
 }
 
 TEST_F(NvmlSource, WhatAKeplerHasNotIsMissingOneByOne) {

@@ -78,8 +78,8 @@ std::optional<Counter> counter_of(const std::optional<CounterSensor>& sensor, co
 bool concerns(const Defect& defect, std::string_view call, std::uint32_t gpu, Nanoseconds time) {
   if (defect.gpu && *defect.gpu != gpu) return false;
   if (!defect.life.contains(time)) return false;
-  // A defect of every call need not be told of each field again.
-  if (defect.calls.empty()) return !call.starts_with("field ");
+  // A defect of every call need not be told of each field or metric again.
+  if (defect.calls.empty()) return !call.starts_with("field ") && !call.starts_with("metric ");
   return std::ranges::find(defect.calls, call) != defect.calls.end();
 }
 

@@ -13,6 +13,7 @@ using nvml::Scope;
 using nvml::ValueType;
 
 constexpr std::uint32_t kAllLinks = 0xffffffff;
+constexpr std::uint32_t kLinks = 18;
 
 // What a scope has; null: nothing.
 struct ScopeState {
@@ -75,10 +76,25 @@ Return read_traffic(const std::optional<Traffic>& traffic, Shape Traffic::* dire
 }
 
 // ns for which the clocks were held back by a cause.
-Return read_held_back(const Gpu& gpu, const Moment& now, FieldValue& value) {
-  const auto held = gpu.held_back.find(value.field);
+Return read_held_back(const Gpu& gpu, Field cause, const Moment& now, FieldValue& value) {
+  const auto held = gpu.held_back.find(cause);
   const double seconds = held == gpu.held_back.end() ? 0 : held->second.integral(0, std::max<Nanoseconds>(0, now.time));
   set(value, static_cast<std::uint64_t>(std::max(0.0, seconds) * 1e9));
+  return Return::success;
+}
+
+// Driver 575 has three of the causes at other numbers, and settings of power at theirs.
+Return read_cause(const Subject& subject, FieldValue& value) {
+  constexpr std::uint32_t kShift = static_cast<std::uint32_t>(Field::software_thermal_time) -
+                                   static_cast<std::uint32_t>(Field::software_thermal_time_575);
+  const bool is_575 = subject.node.scenario.driver.starts_with("575.");
+  const auto id = static_cast<std::uint32_t>(value.field);
+  if (id >= 251 && id <= 253) {
+    return is_575 ? read_held_back(subject.spec, static_cast<Field>(id + kShift), subject.now, value)
+                  : Return::not_supported;
+  }
+  if (id < 269 || !is_575) return read_held_back(subject.spec, value.field, subject.now, value);
+  set(value, std::uint32_t{100});
   return Return::success;
 }
 
@@ -90,7 +106,7 @@ Return read_nvlink(const Subject& subject, Shape Traffic::* direction, std::uint
 
 bool is_held_back(Field field) {
   const auto id = static_cast<std::uint32_t>(field);
-  return (id >= 74 && id <= 79) || (id >= 269 && id <= 271);
+  return (id >= 74 && id <= 81) || (id >= 251 && id <= 253) || (id >= 269 && id <= 271);
 }
 
 }  // namespace
@@ -107,7 +123,7 @@ Return read_field(Subject& subject, FieldValue& value) {
   value.timestamp = now.wall_microseconds(now.time);
   value.latency = 0;
   if (subject.instance) return Return::not_supported;
-  if (is_held_back(value.field)) return read_held_back(gpu, now, value);
+  if (is_held_back(value.field)) return read_cause(subject, value);
   const ScopeState scope = scope_of(subject, value.scope);
   switch (value.field) {
     case Field::power_instant:
@@ -128,6 +144,10 @@ Return read_field(Subject& subject, FieldValue& value) {
       return read_traffic(gpu.pcie, &Traffic::sent, now, 1, gpu.pcie_range, value);
     case Field::pcie_received:
       return read_traffic(gpu.pcie, &Traffic::received, now, 1, gpu.pcie_range, value);
+    case Field::nvlink_links:
+      if (!gpu.nvlink) return Return::not_supported;
+      set(value, kLinks);
+      return Return::success;
     case Field::nvlink_sent:
       return read_nvlink(subject, &Traffic::sent, 1024, value);
     case Field::nvlink_received:

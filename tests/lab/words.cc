@@ -50,6 +50,8 @@ constexpr Word<Field> kThrottleFields[] = {
     {"software_thermal", Field::software_thermal_time},
     {"hardware_thermal", Field::hardware_thermal_time},
     {"power_brake", Field::power_brake_time},
+    {"below_application_clocks", Field::below_application_clocks_time},
+    {"below_base_clocks", Field::below_base_clocks_time},
 };
 
 constexpr Word<Gpm> kGpm[] = {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <iterator>
 #include <random>
 
 #include "base/file.h"
@@ -172,6 +173,7 @@ void Recording::take_arrivals() {
   if (!sampler_.take_arrivals()) return;
   hunts_.begin_anew();  // of registers that nobody has seen yet
   meter_->add_sources(sampler_.inventories());
+  reserved_ = false;  // which GPUs are there was not known
   note_sources();
 }
 
@@ -303,7 +305,13 @@ WindowContext Recording::window(Job& job, Instant until) {
 // What the job has reserved is known once it runs; of one that is gone already, what it was given.
 void Recording::reserve(Job& job) {
   reserved_ = true;
-  const Reservation reservation = reservation_of(start_ticks_of(job.pid()) ? job.pid() : ::getpid());
+  std::vector<Device> gpus;
+  for (const Inventory* inventory : sampler_.inventories()) {
+    std::ranges::copy_if(inventory->devices, std::back_inserter(gpus),
+                         [](const Device& device) { return device.kind == DeviceKind::gpu; });
+  }
+  const pid_t pid = start_ticks_of(job.pid()) ? job.pid() : ::getpid();
+  const Reservation reservation = reservation_of(pid, gpus, context_.roots);
   if (reservation.is_explicit() || reservation.gpus) (void)presence_->reserve(reservation);
 }
 

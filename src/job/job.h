@@ -7,12 +7,15 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/roots.h"
+#include "model/device.h"
 #include "model/run.h"
 
 namespace everywatt {
@@ -67,8 +70,9 @@ Result<std::unique_ptr<Job>> start_job(const JobOptions&);
 Result<std::unique_ptr<Job>> attach_to(pid_t pid);
 
 // Which CPUs the process may use where that is narrower than the machine
-// (affinity, cpuset), its cgroup's quota, and the GPUs that its environment names.
-Reservation reservation_of(pid_t pid);
+// (affinity, cpuset), its cgroup's quota, and which of the GPUs that we see its
+// environment names or alone it may open.
+Reservation reservation_of(pid_t pid, std::span<const Device> gpus, const Roots& roots);
 
 // Field 22 of /proc/PID/stat, in clock ticks since boot; none if there is no such process.
 std::optional<std::uint64_t> start_ticks_of(pid_t pid);

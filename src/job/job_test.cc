@@ -204,7 +204,7 @@ TEST(AttachedJob, IsAbsentWhereThereIsNoProcess) {
 }
 
 TEST(ReservationOfAProcess, IsItsAffinityWhereThatIsNarrower) {
-  EXPECT_FALSE(reservation_of(::getpid()).cpus && ::sysconf(_SC_NPROCESSORS_ONLN) == 1);
+  EXPECT_FALSE(reservation_of(::getpid(), {}, {}).cpus && ::sysconf(_SC_NPROCESSORS_ONLN) == 1);
   cpu_set_t allowed;
   ::sched_getaffinity(0, sizeof allowed, &allowed);
   unsigned first = 0;
@@ -216,9 +216,9 @@ TEST(ReservationOfAProcess, IsItsAffinityWhereThatIsNarrower) {
     ::sched_setaffinity(0, sizeof one, &one);
   });
   if (::sysconf(_SC_NPROCESSORS_ONLN) > 1) {
-    EXPECT_TRUE(eventually([&] { return reservation_of(pinned).cpus == std::vector<unsigned>{first}; }));
+    EXPECT_TRUE(eventually([&] { return reservation_of(pinned, {}, {}).cpus == std::vector<unsigned>{first}; }));
   } else {
-    EXPECT_FALSE(reservation_of(pinned).is_explicit());
+    EXPECT_FALSE(reservation_of(pinned, {}, {}).is_explicit());
   }
   ::kill(pinned, SIGKILL);
   wait_for(pinned);

@@ -86,14 +86,6 @@ TEST(CpuQuota, IsTheLeastOfAllGroupsAbove) {
   EXPECT_FALSE(cpu_quota(tree.root() / "a/b", tree.root() / "c/d"));
 }
 
-TEST(DeviceCgroup, NamesTheGpusThatAProcessMayOpen) {
-  const auto gpus = allowed_gpus("c 1:3 rwm\nc 195:2 rw\nc 195:0 rw\nc 195:255 rw\nc 195:254 rw\nb 8:0 r\n");
-  EXPECT_EQ(gpus, (std::vector<std::string>{"/dev/nvidia2", "/dev/nvidia0"}));
-  EXPECT_EQ(allowed_gpus("c 1:3 rwm\n"), std::vector<std::string>{});
-  EXPECT_FALSE(allowed_gpus("a *:* rwm\n"));
-  EXPECT_FALSE(allowed_gpus("c 1:3 rwm\nc 195:* rw\n"));
-}
-
 TEST(Rank, IsWhatTheLauncherSays) {
   using namespace std::string_view_literals;
   EXPECT_EQ(rank_in("A=1\0SLURM_PROCID=3\0RANK=2\0"sv), 2);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "job/gpu_reservation.h"
 #include "job/job.h"
 #include "job/mounts.h"
 
@@ -73,13 +74,6 @@ std::optional<double> quota_of(pid_t pid) {
   return least;
 }
 
-std::optional<std::vector<std::string>> gpus_of_cgroup(pid_t pid) {
-  const auto group = cgroup_folder_of(pid, "devices");
-  if (!group) return std::nullopt;
-  const auto list = read_text(group->folder / "devices.list");
-  return list ? allowed_gpus(*list) : std::nullopt;
-}
-
 }  // namespace
 
 std::optional<double> cpu_quota(const fs::path& mount, fs::path folder) {
@@ -92,47 +86,8 @@ std::optional<double> cpu_quota(const fs::path& mount, fs::path folder) {
   }
 }
 
-std::optional<std::vector<std::string>> visible_gpus(std::string_view environment) {
-  // The narrowest first: what the framework obeys, then what the scheduler and the container runtime set.
-  for (const std::string_view variable :
-       {"CUDA_VISIBLE_DEVICES=", "SLURM_STEP_GPUS=", "SLURM_JOB_GPUS=", "NVIDIA_VISIBLE_DEVICES="}) {
-    for (const std::string_view entry : split(environment, '\0')) {
-      if (!entry.starts_with(variable)) continue;
-      const std::string_view value = trim(entry.substr(variable.size()));
-      if (value == "all") continue;
-      std::vector<std::string> gpus;
-      // CUDA takes what stands before the first that is none: "-1", "NoDevFiles", "void".
-      for (const std::string_view word : split(value, ',')) {
-        const std::string_view name = trim(word);
-        if (!parse_u64(name) && !name.starts_with("GPU-") && !name.starts_with("MIG-")) break;
-        gpus.emplace_back(name);
-      }
-      return gpus;
-    }
-  }
-  return std::nullopt;
-}
-
-std::optional<std::vector<std::string>> allowed_gpus(std::string_view devices_list) {
-  constexpr std::string_view kNvidia = "195:";
-  constexpr std::uint64_t kFirstOther = 254;  // nvidia-modeset and nvidiactl
-  std::vector<std::string> gpus;
-  for (const std::string_view line : split(devices_list, '\n')) {
-    const auto fields = words(line);
-    if (fields.size() < 2) continue;
-    if (fields[0] == "a" || (fields[0] == "c" && (fields[1] == "*:*" || fields[1] == "195:*"))) return std::nullopt;
-    if (fields[0] != "c" || !fields[1].starts_with(kNvidia)) continue;
-    const auto minor = parse_u64(fields[1].substr(kNvidia.size()));
-    if (minor && *minor < kFirstOther) gpus.push_back("/dev/nvidia" + std::to_string(*minor));
-  }
-  return gpus;
-}
-
-Reservation reservation_of(pid_t pid) {
-  Reservation reservation;
-  if (const auto environment = read_text("/proc/" + std::to_string(pid) + "/environ"))
-    reservation.gpus = visible_gpus(*environment);
-  if (!reservation.gpus) reservation.gpus = gpus_of_cgroup(pid);
+Reservation reservation_of(pid_t pid, std::span<const Device> gpus, const Roots& roots) {
+  Reservation reservation{.gpus = gpus_reserved_by(pid, gpus, roots.proc)};
   const std::set<unsigned> allowed = allowed_cpus(pid);
   if (allowed.empty()) return reservation;
   const auto text = read_line("/sys/devices/system/cpu/online");

@@ -77,7 +77,7 @@ Booking book(const Window& window, std::span<const Use> runs);
 struct Reservation {
   std::optional<std::vector<unsigned>> cpus = {};  // cpuset or affinity narrower than the machine
   std::optional<double> quota = {};  // CPUs' worth of time, spread over `cpus` (the device's where not set)
-  std::optional<std::vector<std::string>> gpus = {};  // "0", "GPU-8a1c…", "MIG-…", "/dev/nvidia0"; none: not said
+  std::optional<std::vector<std::string>> gpus = {};  // "GPU-8a1c…", "MIG-…"; none: not said
   [[nodiscard]] bool is_explicit() const { return cpus || quota; }
 };
 

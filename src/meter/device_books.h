@@ -17,6 +17,7 @@
 #include "meter/floor_board.h"
 #include "meter/gpu_activity.h"
 #include "meter/gpu_floor.h"
+#include "meter/gpu_tenancy.h"
 #include "meter/phases.h"
 #include "meter/run_phases.h"
 #include "meter/startup.h"

@@ -4,8 +4,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "base/text.h"
-
 namespace everywatt {
 namespace {
 
@@ -13,32 +11,6 @@ namespace {
 constexpr Nanoseconds kSamplesHold = kSecond;
 // Of a driver that has told before: then nobody knows.
 constexpr Nanoseconds kSilence = 2 * kSecond;
-
-// "3", "GPU-8a1c…" or the beginning of it, as variables name a GPU (CUDA C++ Programming Guide, CUDA_VISIBLE_DEVICES),
-// or its file.
-bool names(std::string_view word, const Device& gpu) {
-  if (const auto number = parse_u64(word)) return gpu.index && *number == *gpu.index;
-  if (!gpu.node.empty() && word == gpu.node) return true;
-  constexpr std::string_view kPrefix = "gpu:";
-  std::string_view uuid = gpu.id;
-  if (uuid.starts_with(kPrefix)) uuid.remove_prefix(kPrefix.size());
-  return word.starts_with("GPU-") && uuid.starts_with(word);
-}
-
-// Out of kWholeDevice.
-std::uint64_t reserved_by(const Tenant& tenant, const Device& gpu) {
-  if (!tenant.reservation.gpus) return 0;
-  const auto is_named = [&](const std::string& slice) {
-    return std::ranges::find(*tenant.reservation.gpus, slice) != tenant.reservation.gpus->end();
-  };
-  if (std::ranges::any_of(*tenant.reservation.gpus, [&](const std::string& word) { return names(word, gpu); }))
-    return kWholeDevice;
-  double share = 0;
-  for (const Device::Slice& slice : gpu.slices) {
-    if (std::ranges::any_of(slice.names, is_named)) share += slice.share;
-  }
-  return static_cast<std::uint64_t>(std::min(share, 1.0) * static_cast<double>(kWholeDevice));
-}
 
 }  // namespace
 
@@ -153,25 +125,5 @@ void GpuActivity::take_slices(const Snapshot& snapshot, const OwnerOf& owner_of)
 }
 
 std::vector<Activity::Piece> GpuActivity::close() { return std::exchange(pieces_, {}); }
-
-IdleShare gpu_idle_share(const Device& gpu, const IdleShare& held, std::span<const Tenant> tenants,
-                         std::string_view run, Nanoseconds from, Nanoseconds to) {
-  std::uint64_t reserved = 0, ours = 0;
-  for (const Tenant& tenant : tenants) {
-    const bool is_present = tenant.from < to && (!tenant.to || *tenant.to > from);
-    if (!is_present || reserved_by(tenant, gpu) == 0) continue;
-    // A nested run stands for the one that it is part of.
-    const bool is_nested = std::ranges::any_of(
-        tenants, [&](const Tenant& other) { return other.run == tenant.parent && reserved_by(other, gpu) > 0; });
-    if (tenant.run == run) ours = reserved_by(tenant, gpu);
-    if (!is_nested || tenant.run == run) reserved += reserved_by(tenant, gpu);
-  }
-  if (reserved == 0) return held;
-  if (reserved >= kWholeDevice)
-    return {.ours = static_cast<std::uint64_t>(static_cast<Wide>(ours) * kWholeDevice / reserved), .unreserved = 0};
-  // What is left of a GPU of which slices are reserved is theirs who hold a context in the rest.
-  const std::uint64_t rest = kWholeDevice - reserved;
-  return {.ours = ours > 0 ? ours : std::min(held.ours, rest), .unreserved = std::min(held.unreserved, rest)};
-}
 
 }  // namespace everywatt

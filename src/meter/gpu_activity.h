@@ -86,10 +86,4 @@ class GpuActivity {
   bool saw_unknown_ = false;
 };
 
-// The run's part in the idle energy of a GPU: those who reserved it come first;
-// without any, whoever holds a context, evenly; nobody's else. Who reserves a slice reserves as much as that is of the
-// whole. `held`: by contexts.
-IdleShare gpu_idle_share(const Device& gpu, const IdleShare& held, std::span<const Tenant> tenants,
-                         std::string_view run, Nanoseconds from, Nanoseconds to);
-
 }  // namespace everywatt

@@ -189,7 +189,7 @@ TEST(Gpu, AContextOpenedLateAndClosedEarlyReservesOnlyMeanwhile) {
 
 TEST(Gpu, WhatAVariableReservesIsChargedFromTheStartOn) {
   Tenant us{.run = "us", .from = 0};
-  us.reservation.gpus = {{"0"}};
+  us.reservation.gpus = {{"GPU-1"}};
   Machine machine{{us}};
   machine.pass(10, {}, {});
   EXPECT_NEAR(joules(machine.end().idle), 1000, 1e-3);
@@ -197,12 +197,82 @@ TEST(Gpu, WhatAVariableReservesIsChargedFromTheStartOn) {
 
 TEST(Gpu, OneThatAnotherRunReservedIsTheOthers) {
   Tenant us{.run = "us", .from = 0};
-  us.reservation.gpus = {{"1"}};
+  us.reservation.gpus = {{"GPU-2"}};
   Tenant them{.run = "them", .from = 0};
   them.reservation.gpus = {{"GPU-1"}};
   Machine machine{{us, them}};
   machine.pass(10, {}, {});
   EXPECT_NEAR(joules(machine.end().other), 1000, 1e-3);
+}
+
+// A run that reserves these GPUs from the start on; empty: it says nothing of any.
+Tenant tenant(std::string run, std::string parent, const std::vector<std::string>& gpus) {
+  Tenant one{.run = std::move(run), .parent = std::move(parent), .from = 0};
+  if (!gpus.empty()) one.reservation.gpus = gpus;
+  return one;
+}
+
+Accounts idle_of_us(std::vector<Tenant> tenants) {
+  Machine machine{std::move(tenants)};
+  machine.pass(10, {}, {});
+  return machine.end();
+}
+
+TEST(Gpu, ANestedRunLessensItsParentsPartByNothing) {
+  EXPECT_NEAR(joules(idle_of_us({tenant("us", "", {"GPU-1"}), tenant("inner", "us", {"GPU-1"})}).idle), 1000, 1e-3);
+}
+
+TEST(Gpu, ANestedRunGetsAllThatItsParentHas) {
+  EXPECT_NEAR(joules(idle_of_us({tenant("outer", "", {"GPU-1"}), tenant("us", "outer", {"GPU-1"})}).idle), 1000, 1e-3);
+  EXPECT_NEAR(joules(idle_of_us({tenant("outer", "", {"GPU-1"}), tenant("us", "outer", {})}).idle), 1000, 1e-3);
+  EXPECT_NEAR(joules(idle_of_us({tenant("outer", "", {"GPU-1"}), tenant("middle", "outer", {"GPU-1"}),
+                                 tenant("us", "middle", {"GPU-1"})})
+                         .idle),
+              1000, 1e-3);
+}
+
+TEST(Gpu, NestedRunsDivideWhatTheirParentHas) {
+  const Accounts accounts = idle_of_us(
+      {tenant("outer", "", {"GPU-1"}), tenant("us", "outer", {"GPU-1"}), tenant("sister", "outer", {"GPU-1"})});
+  EXPECT_NEAR(joules(accounts.idle), 500, 1e-3);
+  EXPECT_NEAR(joules(accounts.other), 500, 1e-3);
+  const Accounts beside_another = idle_of_us({tenant("outer", "", {"GPU-1"}), tenant("us", "outer", {"GPU-1"}),
+                                              tenant("sister", "outer", {"GPU-1"}), tenant("them", "", {"GPU-1"})});
+  EXPECT_NEAR(joules(beside_another.idle), 250, 1e-3);
+}
+
+TEST(Gpu, ANestedRunThatReservesFewerThanItsParentLeavesTheOthersToItsSiblings) {
+  const std::vector both = {tenant("outer", "", {"GPU-1", "GPU-2"}), tenant("first", "outer", {"GPU-1"}),
+                            tenant("second", "outer", {"GPU-2"})};
+  const auto as = [&](std::size_t ours) {
+    auto tenants = both;
+    for (Tenant& each : tenants) {
+      if (each.parent == both[ours].run) each.parent = "us";
+    }
+    tenants[ours].run = "us";
+    return idle_of_us(tenants);
+  };
+  EXPECT_NEAR(joules(as(0).idle), 1000, 1e-3);
+  EXPECT_NEAR(joules(as(1).idle), 1000, 1e-3);
+  const Accounts none = as(2);
+  EXPECT_EQ(none.idle, 0);
+  EXPECT_NEAR(joules(none.other), 1000, 1e-3);
+}
+
+TEST(Gpu, WhatANestedRunReservesIsItsParentsToo) {
+  EXPECT_NEAR(joules(idle_of_us({tenant("us", "", {}), tenant("inner", "us", {"GPU-1"})}).idle), 1000, 1e-3);
+  EXPECT_NEAR(joules(idle_of_us({tenant("outer", "", {}), tenant("us", "outer", {"GPU-1"})}).idle), 1000, 1e-3);
+}
+
+TEST(Gpu, RunsThatAreEachOthersParentsReserveNothing) {
+  EXPECT_NEAR(joules(idle_of_us({tenant("us", "", {"GPU-1"}), tenant("a", "b", {"GPU-1"}), tenant("b", "a", {})}).idle),
+              1000, 1e-3);
+}
+
+TEST(Gpu, ARunThatComesHalfwayThroughAWindowSharesTheRestOfIt) {
+  Tenant them = tenant("them", "", {"GPU-1"});
+  them.from = 9'500 * kMillisecond;
+  EXPECT_NEAR(joules(idle_of_us({tenant("us", "", {"GPU-1"}), them}).idle), 975, 1);
 }
 
 TEST(Gpu, ACounterThatRunsLowAtIdleIsDeposedAndBookedAnew) {

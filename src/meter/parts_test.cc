@@ -344,6 +344,13 @@ TEST(Tenancy, SharesFollowWhoWasThereWhen) {
   EXPECT_EQ(idle_share(cpus, tenants, "b", 4, 8).ours, kWholeDevice / 2);
 }
 
+TEST(Tenancy, RunsThatAreEachOthersParentsAreNobody) {
+  const std::vector<unsigned> cpus{0, 1};
+  const std::vector<Tenant> tenants{{.run = "a", .parent = "b"}, {.run = "b", .parent = "a"}, {.run = "c"}};
+  EXPECT_EQ(idle_share(cpus, tenants, "c", 0, 10).ours, kWholeDevice);
+  EXPECT_EQ(idle_share(cpus, tenants, "a", 0, 10).ours, 0u);
+}
+
 TEST(Presence, RunsSeeEachOtherUntilTheyLeave) {
   const testing::FixtureTree folder;
   auto first = Presence::announce(folder.root(), {.run = "first", .from = 1});

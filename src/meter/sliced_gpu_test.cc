@@ -107,5 +107,15 @@ TEST(SlicedGpu, ASliceIsReservedByItsName) {
   EXPECT_NEAR(joules(accounts.idle), 500 * 3.0 / 7, 6);
 }
 
+TEST(SlicedGpu, ANestedRunGetsTheSliceThatItReservesOfItsParents) {
+  Tenant us{.run = "us", .parent = "outer", .from = 0};
+  us.reservation.gpus = {{"MIG-a"}};
+  Tenant outer{.run = "outer", .from = 0};
+  outer.reservation.gpus = {{"MIG-a", "MIG-b"}};
+  Sliced machine{true, {outer, us}};
+  const Accounts accounts = machine.pass(10, {{}, {.worked = 1, .contexts = {100}}});
+  EXPECT_NEAR(joules(accounts.idle), 500 * 3.0 / 7, 6);
+}
+
 }  // namespace
 }  // namespace everywatt

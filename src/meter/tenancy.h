@@ -3,6 +3,7 @@
 // each for itself, so that the shares of all sum to at most one.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,6 +51,17 @@ struct IdleShare {
   std::uint64_t ours = 0;
   std::uint64_t unreserved = 0;
 };
+
+// Those who are there throughout some stretch of time, in the order of their runs.
+using Present = std::vector<const Tenant*>;
+
+// The one of this run, and the one that a run is nested in; null: it is not there.
+const Tenant* find(const Present&, std::string_view run);
+const Tenant* parent_of(const Present&, const Tenant&);
+
+// The mean over [from, to] of what `share_of` says of those who are there. Each of them has an end of its parents.
+IdleShare mean_share(std::span<const Tenant> tenants, Nanoseconds from, Nanoseconds to,
+                     const std::function<IdleShare(const Present&)>& share_of);
 
 // The share of `run` in the idle energy of a device with these CPUs over
 // [from, to]. A nested run gets what its parent has, divided evenly among the

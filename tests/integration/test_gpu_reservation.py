@@ -1,4 +1,4 @@
-"""Which GPUs a run has reserved, by each variable and by what the machine has more."""
+"""Which GPUs a run has reserved, by each variable and by what the machine has more, and how a nested run divides them."""
 import json
 import subprocess
 
@@ -85,3 +85,28 @@ def test_of_four_gpus_those_that_a_variable_names_are_charged(charged, variable,
 ])
 def test_the_one_gpu_of_a_container_is_charged(charged, value, driver_has, reserved):
     assert charged(1, driver_has=driver_has, env={"NVIDIA_VISIBLE_DEVICES": value}) == reserved
+
+
+# --- runs in runs
+
+def nested(folder, name, *command):
+    return [BINARY, "run", "--quiet", "--json", folder / f"{name}.json", "--", *command]
+
+
+def test_a_nested_run_is_charged_all_that_its_parent_reserved(on_idle, tmp_path):
+    on_idle(1, *nested(tmp_path, "outer", *nested(tmp_path, "inner", "sleep", SECONDS)), env={"CUDA_VISIBLE_DEVICES": "0"})
+    for name in ("outer", "inner"):
+        gpu, = gpus_of(tmp_path / f"{name}.json")
+        assert gpu["idle_joules"] == pytest.approx(gpu["measured_joules"], rel=0.01), name
+        assert gpu["other_joules"] <= 0.01 * gpu["measured_joules"], name
+
+
+def test_two_nested_runs_divide_the_gpus_by_what_each_reserves(on_idle, tmp_path):
+    script = "".join(f"CUDA_VISIBLE_DEVICES={gpus} {' '.join(map(str, nested(tmp_path, name, 'sleep', SECONDS)))} & "
+                     for name, gpus in (("first", "0,1"), ("second", "1")))
+    on_idle(2, *nested(tmp_path, "outer", "sh", "-c", script + "wait"), env={"CUDA_VISIBLE_DEVICES": "0,1"})
+    parts = {name: [gpu["idle_joules"] / gpu["measured_joules"] for gpu in gpus_of(tmp_path / f"{name}.json")]
+             for name in ("outer", "first", "second")}
+    assert parts["outer"] == [pytest.approx(1, abs=0.03)] * 2
+    assert parts["first"] == [pytest.approx(1, abs=0.05), pytest.approx(0.5, abs=0.05)]
+    assert parts["second"] == [pytest.approx(0, abs=0.05), pytest.approx(0.5, abs=0.05)]

@@ -222,7 +222,7 @@ void ChannelMeter::take_counter(Stamp stamp, std::uint64_t raw) {
     ++resets_;
     silences_.push_back({last_time_, time, "the counter began again: what was spent in between is not known"});
     not_observed_ += time - last_time_;
-    variance_ += std::pow(last_watts_ * seconds * 1e6, 2) / 3;
+    unseen_ += last_watts_ * seconds * 1e6;
     curve_.append(time, total_, Sight::unseen);
     return;
   }
@@ -251,7 +251,7 @@ void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
   const bool silent = time - last_time_ > longest_silence();
   if (silent) {
     tiles_.clear();
-    variance_ += std::pow(last_watts_ * seconds * 1e6, 2) / 3;
+    unseen_ += last_watts_ * seconds * 1e6;
   } else {
     // A mean over a window stands for the window's middle, where its stamp has been put.
     power_total_ += (watts + last_watts_) / 2 * seconds * 1e6;
@@ -337,7 +337,8 @@ double ChannelMeter::random_uncertainty() const {
   // other has too, but for the difference of what was drawn there.
   const double age = is_slow() ? seconds_between(0, phase_.half_width(last_time_)) : 0;
   const double aged = (last_watts_ - first_watts_.value_or(last_watts_)) * age * 1e6;
-  double variance = variance_ + (2 * (edge_ * edge_ + step * step) + aged * aged) / 3;
+  // What is unseen is missing each time: it adds up.
+  double variance = variance_ + (2 * (edge_ * edge_ + step * step) + aged * aged + unseen_ * unseen_) / 3;
   if (part_time_) {
     const bool repeats = part_time_->verdict.repeats;
     if (!repeats) variance += part_time_->variance;

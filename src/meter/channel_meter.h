@@ -137,7 +137,8 @@ class ChannelMeter {
   std::optional<double> first_watts_ = {};
   double last_watts_ = 0;
   double before_last_watts_ = 0;
-  double variance_ = 0;  // of integration and of what was not seen, in square microjoules
+  double variance_ = 0;  // of integration, in square microjoules
+  double unseen_ = 0;    // what was probably drawn unseen, microjoules: none of it is in the total
   double edge_ = 0;      // half-widths × power at the first and the last reading, microjoules
   std::uint64_t readings_ = 0;
   std::uint64_t wraps_ = 0;

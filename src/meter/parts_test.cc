@@ -77,6 +77,18 @@ TEST(ChannelMeter, PowerOverALongSilenceIsNotInvented) {
   EXPECT_GT(meter.random_uncertainty(), 30e6);
 }
 
+TEST(ChannelMeter, WhatResetsHideIsMissingEachTime) {
+  ChannelMeter meter{{.scale = {1000, 1}}, kTick};  // mJ
+  std::uint64_t counted = 7'000'000;
+  for (int tick = 0; tick <= 100; ++tick, counted += 10'000) {  // 100 W
+    if (tick > 0 && tick % 10 == 0) counted = 0;
+    meter.take(at(tick * kTick), counted);
+  }
+  const double missing = 100e6 * 10 - static_cast<double>(meter.curve().at(10 * kSecond));
+  EXPECT_NEAR(missing, 100e6, 1);  // a tick's worth, ten times
+  EXPECT_GE(2 * meter.random_uncertainty(), missing);
+}
+
 TEST(ChannelMeter, PerfCountsAreExactBinaryFractionsOfAJoule) {
   ChannelMeter meter{{.scale = {15'625, 67'108'864}}, kTick};  // 2^-32 J
   meter.take(at(0), 0);

@@ -43,6 +43,8 @@ void parse_counter(Table table, CounterSensor& counter) {
   if (!(counter.unit > Energy{})) table.refuse("unit_mj", "must be above 0");
   counter.start = table.whole("start", counter.start);
   counter.range = table.whole("range", counter.range);
+  counter.quantum = table.whole("quantum", counter.quantum);
+  if (counter.quantum == 0) table.refuse("quantum", "must be above 0");
   for (const double reset : table.numbers("resets_s")) counter.resets.push_back(std::llround(reset * 1e9));
   std::ranges::sort(counter.resets);
   counter.low_below = table.watts("low_below_watts", counter.low_below);

@@ -78,7 +78,8 @@ std::uint64_t Counter::shows(Nanoseconds time) {
     counted = std::max(Energy{}, counted - before);
     start = 0;
   }
-  const std::uint64_t units = start + static_cast<std::uint64_t>(std::max(0.0, counted / sensor_.unit));
+  const std::uint64_t exact = start + static_cast<std::uint64_t>(std::max(0.0, counted / sensor_.unit));
+  const std::uint64_t units = exact - exact % sensor_.quantum;
   return sensor_.range > 0 ? units % sensor_.range : units;
 }
 

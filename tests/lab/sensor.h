@@ -57,6 +57,7 @@ struct CounterSensor {
   Energy unit = 1e-3 * joule;
   std::uint64_t start = 0;               // units at the scenario's start
   std::uint64_t range = 0;               // units; the count goes round there; 0: never
+  std::uint64_t quantum = 1;             // units; shown are multiples of it, rounded down
   std::vector<Nanoseconds> resets = {};  // ascending; it begins anew at 0
   // A period whose mean power is below `low_below` counts `low_factor` of itself.
   Power low_below = {};

@@ -124,6 +124,12 @@ TEST(Counter, GoesRoundAtItsRange) {
   EXPECT_EQ(counter.shows(2 * kMillisecond), 900u);
 }
 
+TEST(Counter, ShowsWholeStepsOfItsQuantum) {
+  Counter counter{{.period = 100 * kMillisecond, .start = 900, .quantum = 1000}, {Shape::constant(25)}};
+  EXPECT_EQ(counter.shows(50 * kMillisecond), 0u);
+  EXPECT_EQ(counter.shows(100 * kMillisecond), 3000u);  // of 3,400
+}
+
 TEST(Counter, BeginsAnewAtEachReset) {
   Counter counter{{.start = 77'000, .resets = {kSecond, 3 * kSecond}}, {Shape::constant(100)}};
   EXPECT_EQ(counter.shows(900 * kMillisecond), 77'000u + 90'000u);

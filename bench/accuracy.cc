@@ -33,7 +33,7 @@ namespace everywatt {
 namespace {
 
 constexpr Nanoseconds kTick = 100 * kMillisecond;
-constexpr std::int64_t kOurPid = 4711;
+constexpr std::int32_t kOurPid = 4711;
 
 // The stand-in with its own time.
 class Lab {
@@ -115,6 +115,23 @@ struct Books {
   }
 };
 
+// A job whose steps end with each period of its load, from the scenario's begin on.
+struct Stepping {
+  Nanoseconds begin = 0;
+  double step = 0;  // ms; 0: it says nothing
+  std::int64_t told = 0;
+
+  void tell(Meter& meter, Nanoseconds now) {
+    if (step == 0) return;
+    const Lane lane{.process = {.pid = kOurPid, .start_ticks = 1}, .thread = kOurPid};
+    for (;; ++told) {
+      const Nanoseconds end = begin + static_cast<Nanoseconds>(static_cast<double>(told) * step * 1e6);
+      if (end > now) return;
+      meter.take(Mark{.time = end, .lane = lane, .what = StepMark{}});
+    }
+  }
+};
+
 // As cli/recording does it, with a clock that we move.
 using Corrections = std::map<std::string, MeterOptions::Correction>;
 Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds, Corrections corrections = {}) {
@@ -125,6 +142,7 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   };
   lab.set_time(clock.now());  // the scenario begins then
   lab.load(toml_of(draw, kOurPid));
+  Stepping job{.begin = clock.now().steady, .step = draw.step};
   Roots roots{.sys = "/nonexistent", .proc = "/nonexistent"};
   roots.nvml_library = lab.path();
   const auto kinds = nvml_only();
@@ -154,12 +172,14 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
       continue;
     }
     sampler.sample_edge(clock, meter);
+    job.tell(meter, clock.now().steady);
     books.add(meter.close_window({.until = clock.now(), .tenants = tenants}));
   }
   pass(end - clock.now().steady);
   const Instant ended = clock.now();
   pass(kMillisecond);
   sampler.sample_edge(clock, meter);
+  job.tell(meter, ended.steady);
   books.add(meter.finish({.until = ended, .tenants = tenants}));
   books.rebook_with(meter.rebookings(), start);
   outcome.booked = books.accounts;

@@ -19,6 +19,8 @@ FAMILIES = (
     ("average-1000", 60, "the same for a minute", None, None),
     ("part-time", 60, "no counter: 25 ms of every 100, square waves of 20 to 500 ms", None, None),
     ("in-step", 60, "the same, waves nearly in step with the sensor (p in q, both up to 5)", None, None),
+    ("part-time-marked", 60, "25 ms of every 100, of a job that marks its steps: square waves of 20 to 500 ms", None, None),
+    ("in-step-marked", 60, "the same, waves nearly in step with the sensor", None, None),
     ("fast", 30, "no counter: 10 ms of every 20, read every 100 (Pascal, Volta)", None, None),
     ("following", 30, "no counter: an RC filter of 18 to 50 ms, renewed every 15 or 96 to 104 ms (Kepler, Maxwell)", None, None),
     ("low-at-idle", 60, "counter 43 % low while idle, beside an honest mean over 1 s", None, None),
@@ -166,7 +168,7 @@ def measure(quick):
         random = statistics.median(row.random / row.truth for row in rows) * 100
         if family in SPLIT:
             splits[f"{SPLIT[family]}, {seconds} s"] = (*split_rows(rows), family == "counter")
-        if family in ("part-time", "in-step"):
+        if family.removesuffix("-marked") in ("part-time", "in-step"):
             aliasing[family] = flagged(rows)
         deposed = sum("counter-implausible" in row.flags for row in rows)
         is_sharp = random <= WIDEST * high
@@ -231,8 +233,15 @@ def measure(quick):
         f"The waves drawn nearly in step are a search for the worst, no sample of what jobs do: of {len(tiling)} of them that can do less than 1 %, "
         f"because the windows happen to tile the wave, {sum(tiling)} are flagged (with them {100 * sum(sound + tiling) / max(len(sound + tiling), 1):.1f} %). "
         "That is on purpose: by its readings a wave of five quarters of the sensor's period, of which every fifth is seen in turn, cannot be told "
-        "from one of five periods, of which three quarters are never seen. What is not found without marks are steps of 20 to 35 ms in full step with the sensor: they show as "
-        "constant power and as constant utilisation."
+        "from one of five periods, of which three quarters are never seen. What is not found without marks are steps of 20 to 35 ms in full step with the "
+        "sensor: they show as constant power and as constant utilisation."
+    )
+    marked = aliasing["part-time-marked"][0] + aliasing["in-step-marked"][0]
+    page.text(
+        f"Of the same waves of jobs that mark their steps {sum(marked)} of {len(marked)} ({100 * sum(marked) / max(len(marked), 1):.1f} %) are flagged, and of those "
+        f"of any length that can do less than 1 % {sum(aliasing['part-time-marked'][1])} of {len(aliasing['part-time-marked'][1])}. Marks add flags and take none away: "
+        "a load may have a longer period than its steps. Windows of 25 ms are taken to be as short as 18, as some boards' are: a step of 25 ms is "
+        "flagged, though the lab's sensor sees all of it."
     )
     page.verdict("the rows that have one; 93 to 99 % of every kind together; no random half-width above three times the 95th percentile", "see the tables", reached)
     page.write()

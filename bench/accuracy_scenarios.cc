@@ -100,9 +100,10 @@ struct Steps {
 };
 
 enum class Pace { any, in_step };
+enum class Job { silent, marks };
 
 // Steps of any length, or nearly in step with the sensor: p of them in q of its renewals.
-Draw part_time(Pace pace, Chance& chance, double seconds, Board board) {
+Draw part_time(Pace pace, Job job, Chance& chance, double seconds, Board board) {
   const double idle = 60, high = 60 + chance.between(80, 300);
   Steps steps{
       .period = chance.between(20, 500), .duty = chance.between(0.25, 0.75), .renewed = chance.between(99.5, 103)};
@@ -119,7 +120,8 @@ Draw part_time(Pace pace, Chance& chance, double seconds, Board board) {
           .sensors = "counter = false\naverage = false\nusage = false\n" +
                      sensor("instant", chance, {steps.window, steps.renewed}, board),
           .name = "NVIDIA A100-SXM4-40GB",
-          .aliasing = steps.worst_error(idle, high, seconds)};
+          .aliasing = steps.worst_error(idle, high, seconds),
+          .step = job == Job::marks ? steps.period : 0};
 }
 
 Draw with(Load load, double idle, std::string sensors, std::string name = kH100) {
@@ -298,8 +300,10 @@ const std::map<std::string, Make>& families() {
       {"counter", [](Chance& c, double s, Board b) { return by_counter(c, s, b); }},
       {"instant-100", [](Chance& c, double s, Board b) { return by_instant_100(c, s, b); }},
       {"average-1000", by_average_1000},
-      {"part-time", [](Chance& c, double s, Board b) { return part_time(Pace::any, c, s, b); }},
-      {"in-step", [](Chance& c, double s, Board b) { return part_time(Pace::in_step, c, s, b); }},
+      {"part-time", [](Chance& c, double s, Board b) { return part_time(Pace::any, Job::silent, c, s, b); }},
+      {"in-step", [](Chance& c, double s, Board b) { return part_time(Pace::in_step, Job::silent, c, s, b); }},
+      {"part-time-marked", [](Chance& c, double s, Board b) { return part_time(Pace::any, Job::marks, c, s, b); }},
+      {"in-step-marked", [](Chance& c, double s, Board b) { return part_time(Pace::in_step, Job::marks, c, s, b); }},
       {"low-at-idle", low_at_idle},
       {"reset", resets},
       {"wrap", goes_round},

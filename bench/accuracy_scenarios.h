@@ -38,6 +38,7 @@ struct Draw {
   std::string defects = {};  // tables of TOML
   std::string kind = {};     // where a family holds several
   double aliasing = 0;       // share of the truth by which a part-time sensor can be off at the worst phase
+  double step = 0;           // ms: the job marks its steps, which end with each period of the load; 0: it is silent
 };
 std::string toml_of(const Draw& draw, std::int64_t pid);
 

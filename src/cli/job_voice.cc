@@ -46,8 +46,7 @@ void JobVoice::finish(Nanoseconds now, Meter& meter, Run& run) {
 }
 
 void JobVoice::take(const Mark& mark, Meter& meter, Run& run) {
-  meter.phases().take(mark);
-  meter.ranks().take(mark);
+  meter.take(mark);
   std::visit(
       Overloaded{[&](const ProcessBegin&) {
                    ++speakers_;

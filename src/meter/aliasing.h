@@ -3,12 +3,15 @@
 // of every repetition, and however long one measures the rest stays hidden. Found
 // from the power itself: the readings are folded at the period with which they
 // repeat, and what lies between neighbours of the fold was never seen. A load in
-// full step shows as constant power; that it is none shows in the utilisation.
+// full step shows as constant power; that it is none shows in the utilisation, or
+// in the steps that the job marks: what of them no window fell on is not known,
+// however constant the rest looks.
 #pragma once
 #include <optional>
 #include <vector>
 
 #include "base/clock.h"
+#include "meter/step_fold.h"
 
 namespace everywatt {
 
@@ -21,12 +24,23 @@ class Aliasing {
     double possible_error = 0;  // by which the mean can be off because parts are never seen
   };
 
-  // `most`: watts that the device cannot exceed.
-  Aliasing(Nanoseconds period, double most) : period_{static_cast<double>(period)}, most_{most} {}
+  struct Sensor {
+    Nanoseconds period = 0;
+    Nanoseconds window = 0;
+    double most = 0;  // watts that the device cannot exceed
+  };
+  explicit Aliasing(Sensor sensor)
+      : period_{static_cast<double>(sensor.period)},
+        window_{sensor.window},
+        most_{sensor.most},
+        steps_{sensor.period} {}
 
-  // Each renewal of the sensor, and each reading of the utilisation, 0 to 1.
-  void take(Nanoseconds time, double watts);
+  // Each renewal of the sensor, by the middle of its window, and each reading of the utilisation, 0 to 1.
+  enum class Time { placed, guessed };
+  void take(Nanoseconds time, double watts, Time how = Time::guessed);
   void take_utilisation(double share);
+  // A step of the job ended, as it says itself; it may come after the readings of then.
+  void take_step(Nanoseconds end) { steps_.take(end); }
 
   // Enough for a verdict, and so much that it is time for one.
   static constexpr std::size_t kFewest = 64;
@@ -36,13 +50,15 @@ class Aliasing {
 
   // Of the readings since the last start_anew().
   [[nodiscard]] Verdict judge() const;
-  void start_anew() { readings_.clear(); }
+  void start_anew();
 
  private:
   struct Reading {
     double number = 0;  // of the renewal, counted from the first
     double watts = 0;
     std::optional<double> utilisation = {};  // as last told
+    Nanoseconds time = 0;
+    Time how = Time::guessed;
   };
   struct PartialWork {
     double mean = 0;
@@ -53,9 +69,15 @@ class Aliasing {
   [[nodiscard]] Verdict judge_constant(double watts) const;
   [[nodiscard]] Verdict judge_repeating(double mean, double variance) const;
   [[nodiscard]] bool follows_utilisation(double mean, double variance) const;
+  [[nodiscard]] Verdict judge_by_power(double mean, double variance) const;
+  [[nodiscard]] double lowest_beside(double watts) const;
+  [[nodiscard]] double hidden_in_steps(double mean, double variance) const;
+  [[nodiscard]] double unseen_in_fold(double mean, double variance, Nanoseconds window) const;
 
   double period_;
+  Nanoseconds window_;
   double most_;
+  StepFold steps_;
   std::optional<double> lowest_ = {};  // watts, of all that was ever read
   std::optional<double> utilisation_ = {};
   Nanoseconds last_ = 0;

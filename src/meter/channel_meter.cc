@@ -20,6 +20,8 @@ constexpr Nanoseconds kRenewalDoubt = kMillisecond;
 constexpr int kMostPassedOver = 3;
 // A hunt is wanted where the time of a renewal is known to no more than this part of a period.
 constexpr Nanoseconds kVague = 7;
+// Where it is known worse than to this part of one, a reading says nothing of the steps in which it fell.
+constexpr Nanoseconds kTooVague = 5;
 
 // Of what a lagging sensor has not shown at the end, or was not read yet at the start: a load may have begun or ended
 // there.
@@ -47,7 +49,9 @@ ChannelMeter::ChannelMeter(Channel channel, Nanoseconds tick)
       phase_{channel_.period} {}
 
 void ChannelMeter::watch_aliasing() {
-  if (sees_part() && !part_time_) part_time_.emplace(Aliasing{std::max(channel_.period, tick_), channel_.most / watt});
+  if (!sees_part() || part_time_) return;
+  part_time_.emplace(
+      Aliasing{{.period = std::max(channel_.period, tick_), .window = channel_.window, .most = channel_.most / watt}});
 }
 
 Nanoseconds ChannelMeter::longest_silence() const {
@@ -269,6 +273,10 @@ void ChannelMeter::take_utilisation(double share) {
   if (part_time_) part_time_->aliasing.take_utilisation(share);
 }
 
+void ChannelMeter::take_step(Nanoseconds end) {
+  if (part_time_) part_time_->aliasing.take_step(end);
+}
+
 // What a stretch of readings is worth is told by all of them together.
 void ChannelMeter::take_part_time(Nanoseconds time, double watts, bool is_after_silence) {
   PartTime& stretch = *part_time_;
@@ -285,7 +293,8 @@ void ChannelMeter::take_part_time(Nanoseconds time, double watts, bool is_after_
     stretch.variance = 0;
   }
   if (stretch.aliasing.size() == 0) stretch.begin = time;
-  stretch.aliasing.take(time, watts);
+  const bool is_placed = is_last_placed_ && phase_.half_width(last_read_) <= phase_.period() / kTooVague;
+  stretch.aliasing.take(time, watts, is_placed ? Aliasing::Time::placed : Aliasing::Time::guessed);
   if (const auto size = stretch.aliasing.size(); size >= Aliasing::kFewest && std::has_single_bit(size))
     stretch.verdict = stretch.aliasing.judge();
 }

@@ -77,6 +77,8 @@ class ChannelMeter {
   // How much of the time the device worked, at a reading of it: what tells a load that
   // repeats in step with a part-time sensor from one that is constant.
   void take_utilisation(double share);
+  // A step of the job ended: parts of steps like these may be hidden from a part-time sensor.
+  void take_step(Nanoseconds end);
   // By how many microjoules the figure can be off because such a load's parts were never seen.
   [[nodiscard]] double aliasing_error() const;
   // Whether readings can be given the times of the renewals that they show.

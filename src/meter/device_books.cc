@@ -113,6 +113,12 @@ void DeviceBooks::take_utilisation(double share) {
   }
 }
 
+void DeviceBooks::take_step(Nanoseconds end) {
+  for (Meter& meter : meters_) {
+    if (meter.sensor) meter.sensor->take_step(end);
+  }
+}
+
 void DeviceBooks::model(const Work& work) {
   const auto cpus = static_cast<double>(cpus_.size());
   for (Meter& meter : meters_) {

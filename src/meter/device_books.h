@@ -86,6 +86,8 @@ class DeviceBooks {
   void take(std::size_t source, Stamp stamp, const Reading& reading);
   // How much of the time it worked, as its own driver says at a reading.
   void take_utilisation(double share);
+  // A step of the job ended.
+  void take_step(Nanoseconds end);
 
   // Adds what was learnt of the work until `until` and books as far as the
   // elected curve reaches (`end`: this is the last window, books what there is).

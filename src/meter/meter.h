@@ -6,6 +6,7 @@
 #pragma once
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -69,6 +70,8 @@ class Meter {
   void take(std::size_t source, Stamp stamp, std::span<const Reading> readings);
   // The run's CPU time so far, between two windows: as often as it is cheap to tell.
   void note_cpu_time(Nanoseconds time, Nanoseconds cpu_time);
+  // What the job says of itself, in the order of time within a thread.
+  void take(const Mark& mark);
   // Books what can be booked up to `until`.
   RunDelta close_window(const WindowContext& context);
   // The last window. What no sensor reached is a gap from here on.
@@ -162,6 +165,7 @@ class Meter {
   Gauges gauges_;
   RunPhases phases_;
   RankWatch ranks_;
+  std::optional<ProcessKey> stepping_;  // whose steps are the job's: ranks step together
   PhaseQuantities phase_quantities_;
   Nanoseconds cpu_told_until_ = 0;  // of phases
   std::set<std::size_t> fares_;     // sources that tell quantities

@@ -1,5 +1,6 @@
 // The part of the meter that says what devices, and the run's processes, did in each phase.
 #include <algorithm>
+#include <variant>
 
 #include "meter/meter.h"
 
@@ -12,6 +13,17 @@ void Meter::find_quantities(std::span<const Inventory* const> inventories) {
                                            [](const QuantityChannel& quantity) { return !quantity.missing; });
     if (tells) fares_.insert(source);
   }
+}
+
+void Meter::take(const Mark& mark) {
+  phases_.take(mark);
+  ranks_.take(mark);
+  const ProcessKey& process = mark.lane.process;
+  if (std::holds_alternative<ProcessEnd>(mark.what) && stepping_ == process) stepping_.reset();
+  if (!std::holds_alternative<StepMark>(mark.what)) return;
+  if (!stepping_) stepping_ = process;
+  if (stepping_ != process) return;
+  for (DeviceBooks& books : books_) books.take_step(mark.time);
 }
 
 // What lies before the run's start is none of its phases.

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from conftest import BINARY, assert_books_balance
+from conftest import BINARY, PYTHON, REPOSITORY, assert_books_balance
 from test_lab import LAB, SCENARIOS
 
+MARKS = {"PYTHONPATH": str(REPOSITORY / "python"), "EVERYWATT_LIBRARY": str(REPOSITORY / "build/release/lib/libeverywatt.so")}
 KNOWN = {scenario.stem: scenario for scenario in SCENARIOS}
 
 
@@ -74,6 +75,43 @@ def test_every_device_lies_within_the_stated_uncertainty(on_lab, name):
         # The truth is of the lab's whole command: some tens of milliseconds more than the run.
         slack = 0.05 * outcome.true_joules(device)
         assert abs(device["measured_joules"] - outcome.true_joules(device)) <= device["uncertainty_joules"] + slack, device
+
+
+def steps_on_an_a100(milliseconds):
+    """A kernel is resident all the time; only power follows the steps, and the job says when they end."""
+    return f"""
+[[gpu]]
+name = "NVIDIA A100-SXM4-40GB"
+watts = {{ low = 60, high = 330, period_s = {milliseconds / 1e3}, duty = 0.6 }}
+idle_watts = 55
+utilisation = 1
+counter = false
+[[gpu.process]]
+pid = "job-child"
+"""
+
+
+STEPPING = """
+import everywatt, time
+begun, step, number = time.monotonic(), {seconds}, 0
+while number * step < 9:
+    number += 1
+    time.sleep(max(0, begun + number * step - time.monotonic()))
+    everywatt.step()
+"""
+
+
+@pytest.mark.parametrize("milliseconds, is_flagged", [(25, True), (100, True), (37, False)])
+def test_marked_steps_in_step_with_a_part_time_sensor_are_flagged(on_lab, milliseconds, is_flagged):
+    outcome = on_lab(steps_on_an_a100(milliseconds), PYTHON, "-c", STEPPING.format(seconds=milliseconds / 1e3), env=MARKS)
+    gpu, = outcome.gpus()
+    assert gpu["method"] == "integrated"
+    flags = [flag for flag in gpu["flags"] if flag.startswith("aliasing:")]
+    assert bool(flags) == is_flagged, gpu
+    assert abs(gpu["measured_joules"] - outcome.true_joules(gpu)) <= gpu["uncertainty_joules"] + 0.05 * outcome.true_joules(gpu)
+    if is_flagged:
+        assert gpu["uncertainty_joules"] > 0.1 * gpu["measured_joules"]
+        assert "the load repeats in step with it" in " ".join(outcome.err.split())
 
 
 def test_a_gpu_without_a_counter_is_integrated_and_says_why(on_lab):

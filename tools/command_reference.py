@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs/guide/commands.md"
-SUBCOMMANDS = {"import": ["mllog", "power-csv"], "calibrate": ["floors", "periods", "gain"]}
+SUBCOMMANDS = {"import": ["mllog", "power-csv"], "calibrate": ["floors", "periods", "gain", "list", "forget"]}
 
 
 def help_of(program: str, *words: str) -> str:

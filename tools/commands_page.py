@@ -17,7 +17,7 @@ Names: a RUN is an id, a unique prefix of one, a name, or `last`. Environment: `
 (the one settings file), `EVERYWATT_STORE_FORM` (`one-file`, `file-per-run`), `EVERYWATT_SYSFS` and `EVERYWATT_PROCFS` (a recorded
 machine in place of this one).
 """
-PARTS = {"baseline": ("set", "show", "check"), "export": ("mlflow",), "import": ("mllog", "power-csv"), "calibrate": ("floors", "periods", "gain")}
+PARTS = {"baseline": ("set", "show", "check"), "export": ("mlflow",), "import": ("mllog", "power-csv"), "calibrate": ("floors", "periods", "gain", "list", "forget")}
 
 
 def said(everywatt, *words):

@@ -1,20 +1,20 @@
 // everywatt calibrate: what must be known of a machine's sensors to read them
-// right. Floors (what a device draws when nobody works), update periods, and
-// gain and offset against a meter one trusts.
+// right. Floors (what a device draws when nobody works) and update periods;
+// gain and offset against a meter one trusts are calibrate_gain.cc's.
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "base/text.h"
+#include "cli/calibrate_gain.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/ledger.h"
 #include "cli/recording.h"
-#include "import/power_csv.h"
 #include "meter/meter.h"
 #include "meter/sampler.h"
-#include "model/line_fit.h"
 #include "report/format.h"
 #include "sources/all_sources.h"
 
@@ -180,92 +180,29 @@ Result<int> calibrate_periods(Context& context, Args args) {
   return 0;
 }
 
-// Mean power of both over each second that both have seen.
-std::vector<FitPoint> pair_up(const EnergyCurve& sensor, const EnergyCurve& trusted) {
-  std::vector<FitPoint> pairs;
-  if (sensor.empty() || trusted.empty()) return pairs;
-  const Nanoseconds from = std::max(sensor.points().front().time, trusted.points().front().time);
-  const Nanoseconds to = std::min(sensor.points().back().time, trusted.points().back().time);
-  for (Nanoseconds at = from; at + kSecond <= to; at += kSecond) {
-    if (trusted.observed(at, at + kSecond) < kSecond) continue;
-    pairs.push_back({static_cast<double>(sensor.between(at, at + kSecond)) / 1e6,
-                     static_cast<double>(trusted.between(at, at + kSecond)) / 1e6});
-  }
-  return pairs;
-}
-
-Result<int> calibrate_gain(Context& context, Args args) {
-  std::string device;
-  std::string meter_file;
-  std::string reference = "last";
-  Flags flags{
-      "calibrate gain", "--device D --meter FILE [--run RUN]",
-      "Compares a device's sensor with a meter one trusts: a run that was measured while FILE (a table of power "
-      "over time, as for import power-csv) was recorded. Fits true = gain × read + offset and applies it from now on."};
-  flags.option("--device D", device, "the device, as doctor names it");
-  flags.option("--meter FILE", meter_file, "the trusted meter's table");
-  flags.option("--run RUN", reference, "the run that was measured meanwhile (last)");
-  TRY(const bool parsed, flags.parse(context, args));
-  if (!parsed) return 0;
-  if (device.empty() || meter_file.empty()) return fail(Errc::misuse, "expected --device D and --meter FILE");
-  TRY(const auto store, open_ledger(context, Create::no));
-  TRY(const std::string id, store->find(reference));
-  TRY(const RunRecord record, store->read(id));
-  const auto row = std::ranges::find(record.devices, device, [](const DeviceRecord& d) { return d.device.id; });
-  if (row == record.devices.end()) return fail(Errc::absent, "run " + id + " has no device '" + device + "'");
-  if (row->method == Method::modelled)
-    return fail(Errc::absent, device + " was modelled in run " + id + ": there is no sensor to correct");
-  TRY(const auto points, store->series(id, device, Track::energy));
-  EnergyCurve sensor;
-  for (const SeriesPoint& point : points) {
-    sensor.append(record.run.started.wall + (point.time - record.run.started.steady), point.value);
-  }
-  TRY(const Imported trusted, import_power_csv(meter_file));
-  if (trusted.devices.size() != 1) {
-    return fail(Errc::malformed,
-                meter_file + ": expected one power column, found " + std::to_string(trusted.devices.size()));
-  }
-  const auto pairs = pair_up(sensor, trusted.devices.front().curve);
-  const auto fit = fit_line(pairs);
-  if (!fit) {
-    return fail(Errc::malformed, "run " + id + " and " + meter_file + " share " + std::to_string(pairs.size()) +
-                                     " seconds of changing power: too little to fit a line");
-  }
-  double mean = 0;
-  for (const FitPoint& pair : pairs) mean += pair.y / static_cast<double>(pairs.size());
-  const std::string source = meter_file + ", " + std::to_string(pairs.size()) + " s of run " + id;
-  CHECK(store->put_calibration({.host = ledger_host(record.run.host, context.roots),
-                                .device = device,
-                                .sensor = row->sensor,
-                                .gain = fit->slope,
-                                .offset_watts = fit->intercept,
-                                .relative_uncertainty = mean > 0 ? fit->residual / mean : 0,
-                                .source = source,
-                                .made_wall = context.clock.now().wall}));
-  CHECK(store->commit());
-  context.out << device << ": gain " << fit->slope << ", offset " << show_watts(fit->intercept) << " (R² "
-              << fit->r_squared << ", " << source << "); applied to runs from now on\n";
-  return 0;
-}
-
 }  // namespace
 
 Result<int> calibrate_command(Context& context, Args args) {
-  constexpr std::string_view kUsage =
-      "usage: everywatt calibrate floors | periods | gain  [OPTION…]\n\n"
-      "  floors    what each device draws when nothing runs\n"
-      "  periods   how often each sensor has something new\n"
-      "  gain      a sensor against a meter one trusts\n\n"
-      "Each explains itself: everywatt calibrate gain --help\n";
+  struct Part {
+    std::string_view name;
+    std::string_view help;
+    Result<int> (*run)(Context&, Args);
+  };
+  constexpr std::array<Part, 5> kParts = {{{"floors", "what each device draws when nothing runs", calibrate_floors},
+                                           {"periods", "how often each sensor has something new", calibrate_periods},
+                                           {"gain", "a sensor against a meter one trusts", calibrate_gain},
+                                           {"list", "what sensors were held against", calibrate_list},
+                                           {"forget", "a device's gain and offset", calibrate_forget}}};
   if (!args.empty() && (args.front() == "--help" || args.front() == "-h")) {
-    context.out << kUsage;
+    context.out << "usage: everywatt calibrate floors | periods | gain | list | forget  [OPTION…]\n\n";
+    for (const Part& part : kParts) context.out << "  " << pad_right(part.name, 10) << part.help << '\n';
+    context.out << "\nEach explains itself: everywatt calibrate gain --help\n";
     return 0;
   }
-  if (args.empty()) return fail(Errc::misuse, "expected what to calibrate: floors, periods or gain");
-  if (args.front() == "floors") return calibrate_floors(context, args.subspan(1));
-  if (args.front() == "periods") return calibrate_periods(context, args.subspan(1));
-  if (args.front() == "gain") return calibrate_gain(context, args.subspan(1));
-  return fail(Errc::misuse, "cannot calibrate '" + args.front() + "'; expected floors, periods or gain");
+  if (args.empty()) return fail(Errc::misuse, "expected what to calibrate: floors, periods, gain, list or forget");
+  const auto part = std::ranges::find(kParts, args.front(), &Part::name);
+  if (part != kParts.end()) return part->run(context, args.subspan(1));
+  return fail(Errc::misuse, "cannot calibrate '" + args.front() + "'; expected floors, periods, gain, list or forget");
 }
 
 }  // namespace everywatt

@@ -11,6 +11,7 @@
 #include "cli/ledger.h"
 #include "cli/recording.h"
 #include "cli/remedy.h"
+#include "meter/calibration.h"
 #include "meter/election.h"
 #include "meter/sampler.h"
 #include "report/diagnosis.h"
@@ -103,6 +104,17 @@ Diagnosis diagnose(Context& context, Boundary boundary) {
   return diagnosis;
 }
 
+void add_calibrations(Context& context, Diagnosis& diagnosis) {
+  auto store = open_ledger(context, Create::no);
+  if (!store) return;
+  const auto calibrations = (*store)->calibrations(ledger_host(diagnosis.host, context.roots));
+  if (!calibrations) return;
+  for (Diagnosis::Elected& row : diagnosis.devices) {
+    row.calibration = calibration_for(row.channel, *calibrations);
+    if (row.calibration) calibrate(row.channel, *row.calibration);
+  }
+}
+
 void add_floors(Context& context, Diagnosis& diagnosis) {
   auto store = open_ledger(context, Create::no);
   if (!store) return;
@@ -156,6 +168,7 @@ Result<int> doctor_command(Context& context, Args args) {
   if (fix) return install_remedy(context, {.group = group, .rules = rules});
   TRY(const Config config, Config::load());
   Diagnosis diagnosis = diagnose(context, config.boundary());
+  add_calibrations(context, diagnosis);
   add_floors(context, diagnosis);
   add_checks(context, diagnosis);
   context.out << (json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis, context.out_style));

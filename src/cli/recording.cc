@@ -100,12 +100,7 @@ Recording::Recording(Context& context, const Config& config, Run run, const Tena
         options.floors[floor.device] = {.power = floor.watts * watt, .method = method, .windows = floor.windows};
       }
     }
-    if (const auto calibrations = store_->calibrations(host)) {
-      for (const Calibration& c : *calibrations) {
-        options.corrections[c.device + " " + c.sensor] = {
-            .gain = c.gain, .offset = c.offset_watts * watt, .relative_uncertainty = c.relative_uncertainty};
-      }
-    }
+    if (auto calibrations = store_->calibrations(host)) options.calibrations = *std::move(calibrations);
   }
   const auto inventories = sampler_.inventories();
   meter_ = std::make_unique<Meter>(inventories, std::move(options));

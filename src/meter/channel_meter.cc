@@ -187,11 +187,9 @@ void ChannelMeter::take_placed(Stamp stamp, Nanoseconds placed, std::uint64_t ra
   ++readings_;
 }
 
-ChannelMeter::Mean ChannelMeter::mean() const {
-  const double seconds = seconds_between(first_time_, last_time_) * 1e6;
-  if (seconds <= 0) return {};
-  return {static_cast<double>(total_) / seconds, random_uncertainty() / seconds, last_time_ - first_time_,
-          not_observed_};
+ChannelMeter::Doubt ChannelMeter::doubt() const {
+  const double seconds = seconds_between(first_time_, last_time_) * 1e6;  // of microjoules
+  return {.watts = seconds > 0 ? random_uncertainty() / seconds : 0, .not_observed = not_observed_};
 }
 
 void ChannelMeter::append(Nanoseconds time, Sight sight) {

@@ -57,14 +57,12 @@ class ChannelMeter {
   [[nodiscard]] Nanoseconds last_time() const { return last_time_; }
   // Whether the last reading has the time of the renewal that it shows; else that lies anywhere within a period.
   [[nodiscard]] bool is_last_placed() const { return is_last_placed_; }
-  // Mean watts of all that was seen, and the standard uncertainty of that, but for the systematic part.
-  struct Mean {
-    double watts = 0;
-    double uncertainty = 0;
-    Nanoseconds length = 0;
-    Nanoseconds not_observed = 0;  // of it
+  // How far the mean power of all that was seen is not known, but for the systematic part.
+  struct Doubt {
+    double watts = 0;              // standard uncertainty
+    Nanoseconds not_observed = 0;  // of the time
   };
-  [[nodiscard]] Mean mean() const;
+  [[nodiscard]] Doubt doubt() const;
   [[nodiscard]] std::uint64_t wraps() const { return wraps_; }
   [[nodiscard]] std::uint64_t resets() const { return resets_; }
   // A mean over less time than lies between two readings.

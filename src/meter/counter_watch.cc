@@ -3,6 +3,7 @@
 // contradicts it, and the windows that it supplied are booked anew.
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "meter/device_books.h"
 
@@ -13,6 +14,8 @@ namespace {
 // idle GPUs were seen whose counter ran 43 % low (zeus issue 181), while sound ones
 // agree within 1 % (zeus issue 12).
 constexpr double kContradiction = 0.05;
+// What a sensor that nobody calibrated may be off by itself (Yang, Adamek, Armour, SC'24).
+constexpr double kBoardError = 0.05;
 // Windows in a row: a step at one end of them stands some tenths of a second earlier in a mean over a second.
 constexpr int kPatience = 3;
 
@@ -30,7 +33,8 @@ std::size_t DeviceBooks::check_of_counter() const {
 }
 
 // Over the last windows that both saw all of.
-bool DeviceBooks::is_contradicted(const EnergyCurve& integral) const {
+bool DeviceBooks::is_contradicted(const Meter& check) const {
+  const EnergyCurve& integral = check.curve();
   MicroJoules by_counter = 0;
   MicroJoules by_power = 0;
   Nanoseconds length = 0;
@@ -43,7 +47,10 @@ bool DeviceBooks::is_contradicted(const EnergyCurve& integral) const {
     length += past->to - past->from;
   }
   if (length < kComparisonTime) return false;
-  return static_cast<double>(by_counter) < (1 - kContradiction) * static_cast<double>(by_power);
+  // A counter that was held against a meter is believed before power that was not.
+  const bool is_known_better = elected().candidate.is_calibrated_itself() && !check.candidate.is_calibrated_itself();
+  const double allowed = kContradiction + (is_known_better ? kBoardError : 0);
+  return static_cast<double>(by_counter) < (1 - allowed) * static_cast<double>(by_power);
 }
 
 void DeviceBooks::watch_counter(RunDelta& into) {
@@ -51,7 +58,7 @@ void DeviceBooks::watch_counter(RunDelta& into) {
   if (check == 0) {
     past_.clear();
     contradictions_ = 0;
-  } else if (!is_contradicted(meters_[check].curve())) {
+  } else if (!is_contradicted(meters_[check])) {
     contradictions_ = 0;
   } else if (++contradictions_ >= kPatience) {
     depose_counter(check, into);
@@ -73,6 +80,14 @@ void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
     if (learnt.power > Power{} && !past.is_shared) past.facts.floor = learnt.power;
     correct(past, book_for_run(past.facts), into);
   }
+  // The two stay compared; what others were compared with is not elected any more.
+  auto comparison = std::exchange(meters_[check].comparison, std::nullopt);
+  if (comparison) {
+    std::swap(comparison->from.elected, comparison->from.other);
+    std::swap(comparison->to.elected, comparison->to.other);
+  }
+  for (Meter& meter : meters_) meter.comparison.reset();
+  meters_.front().comparison = comparison;
   std::rotate(meters_.begin(), meters_.begin() + static_cast<std::ptrdiff_t>(check),
               meters_.begin() + static_cast<std::ptrdiff_t>(check) + 1);
   is_deposed_ = true;

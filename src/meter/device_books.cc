@@ -194,6 +194,7 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
   const bool was_booked = book_up_to(close == Close::end ? until : reach(), around, into);
   if (!was_booked) return;
   watch_counter(into);
+  follow_comparisons();
   emit_curve(into);
   const Nanoseconds oldest = past_.empty() ? until : past_.front().from;
   const Nanoseconds needed = gpu_floor_ ? std::min(until_, gpu_floor_->needs_from()) : until_;

@@ -22,6 +22,7 @@
 #include "meter/run_phases.h"
 #include "meter/startup.h"
 #include "meter/tenancy.h"
+#include "model/calibration.h"
 #include "model/run.h"
 
 namespace everywatt {
@@ -72,6 +73,9 @@ class DeviceBooks {
     Channel channel;
     std::size_t source = 0;
     std::uint32_t place = 0;
+    std::optional<Calibration> calibration = {};  // that the channel was corrected by
+    // Not only as another sensor of the board was.
+    [[nodiscard]] bool is_calibrated_itself() const { return calibration && calibration->sensor == channel.sensor; }
   };
 
   // Candidates best first. `cpus`: of the package, or of all packages, that
@@ -133,6 +137,17 @@ class DeviceBooks {
     std::optional<ChannelMeter> sensor;  // none: a model
     EnergyCurve modelled = {};
     double modelled_microjoules = 0;
+    // What it and the elected one had counted at two moments that both saw, far apart.
+    struct Both {
+      Nanoseconds time = 0;
+      MicroJoules elected = 0;
+      MicroJoules other = 0;
+    };
+    struct Comparison {
+      Both from;
+      Both to;
+    };
+    std::optional<Comparison> comparison = {};  // none: never read beside it
     [[nodiscard]] const EnergyCurve& curve() const { return sensor ? sensor->curve() : modelled; }
   };
 
@@ -152,7 +167,7 @@ class DeviceBooks {
     bool is_observed = false;    // all of it, by the elected sensor
   };
   [[nodiscard]] std::size_t check_of_counter() const;
-  [[nodiscard]] bool is_contradicted(const EnergyCurve& integral) const;
+  [[nodiscard]] bool is_contradicted(const Meter& check) const;
   void watch_counter(RunDelta& into);
   void depose_counter(std::size_t check, RunDelta& into);
   void correct(const Past& past, const Accounts& anew, RunDelta& into);
@@ -174,6 +189,7 @@ class DeviceBooks {
   void emit_curve(RunDelta& into);
   Tracks& series_in(RunDelta& into) const;
   void add_flags(DeviceRecord& record) const;
+  void follow_comparisons();
   void compare_sensors(DeviceRecord& record) const;
   Meter& elected() { return meters_.front(); }
   [[nodiscard]] const Meter& elected() const { return meters_.front(); }

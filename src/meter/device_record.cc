@@ -18,11 +18,11 @@ constexpr double kDisagreement = 0.05;
 constexpr Nanoseconds kShortestComparison = 3 * kSecond;
 
 // By more than sound sensors do, and than the ends of so short a time can make.
-bool disagree(const ChannelMeter::Mean& elected, const ChannelMeter::Mean& other) {
-  if (std::min(elected.length, other.length) < kShortestComparison) return false;
-  if (elected.not_observed + other.not_observed > 0) return false;
-  const double by_chance = 2 * std::hypot(elected.uncertainty, other.uncertainty);
-  return std::abs(other.watts - elected.watts) > kDisagreement * elected.watts + by_chance;
+bool disagree(double elected_watts, const ChannelMeter& elected, double other_watts, const ChannelMeter& other) {
+  const ChannelMeter::Doubt of_elected = elected.doubt(), of_other = other.doubt();
+  if (of_elected.not_observed + of_other.not_observed > 0) return false;
+  const double by_chance = 2 * std::hypot(of_elected.watts, of_other.watts);
+  return std::abs(other_watts - elected_watts) > kDisagreement * elected_watts + by_chance;
 }
 
 bool is_component(DeviceKind kind) {
@@ -48,6 +48,7 @@ DeviceRecord DeviceBooks::record() const {
   record.method = channel.method;
   record.sensor = channel.sensor;
   record.correlation = channel.sensor;
+  if (const auto& calibration = elected().candidate.calibration) record.correction = calibration->correction();
   record.measured = booked_.measured();
   const auto measured = static_cast<double>(booked_.measured());
   record.uncertainty_systematic = std::llround(channel.systematic * measured);
@@ -77,23 +78,43 @@ void DeviceBooks::add_flags(DeviceRecord& record) const {
   const bool was_reset =
       std::ranges::any_of(meters_, [](const Meter& m) { return m.sensor && m.sensor->resets() > 0; });
   if (was_reset) add("counter-reset");
+  if (const auto& by = elected().candidate.calibration)
+    add(elected().candidate.is_calibrated_itself() ? "calibrated" : "calibrated:" + by->sensor);
   if (!elected().sensor) return;
   const auto measured = static_cast<double>(booked_.measured());
   if (const double error = elected().sensor->aliasing_error(); error > kAliased * measured)
     add(fmt::format("aliasing:{:.0f}%", 100 * error / measured));
 }
 
+// Over the same time: a mean over a second ends half a second before a counter does, and much may be drawn there.
+void DeviceBooks::follow_comparisons() {
+  for (Meter& meter : meters_) {
+    if (!meter.sensor || !elected().sensor || &meter == &elected()) continue;
+    const EnergyCurve &mine = elected().curve(), &other = meter.curve();
+    if (mine.empty() || other.empty()) continue;
+    const Nanoseconds from = std::max(mine.points().front().time, other.points().front().time);
+    const Nanoseconds to = std::min(mine.points().back().time, other.points().back().time);
+    if (to < from) continue;
+    const auto both = [&](Nanoseconds time) { return Meter::Both{time, mine.at(time), other.at(time)}; };
+    if (!meter.comparison) meter.comparison = {.from = both(from), .to = both(from)};
+    meter.comparison->to = both(to);
+  }
+}
+
 // With the elected one, where that is a sensor.
 void DeviceBooks::compare_sensors(DeviceRecord& record) const {
   if (!elected().sensor) return;
   for (const Meter& meter : meters_) {
-    if (!meter.sensor || &meter == &elected()) continue;
-    const ChannelMeter::Mean mine = elected().sensor->mean(), other = meter.sensor->mean();
-    if (!meter.sensor->sees_part() && disagree(mine, other)) add_flag(record.flags, "sensor-disagreement");
-    if (std::min(mine.length, other.length) >= kShortestComparison && mine.watts > 0)
-      record.checks.push_back({.sensor = meter.candidate.channel.sensor,
-                               .ratio = other.watts / mine.watts,
-                               .over = std::min(mine.length, other.length)});
+    if (!meter.sensor || !meter.comparison) continue;
+    const auto& [from, to] = *meter.comparison;
+    const Nanoseconds over = to.time - from.time;
+    if (over < kShortestComparison || to.elected <= from.elected) continue;
+    const double microseconds = static_cast<double>(over) / 1e3;
+    const double mine = static_cast<double>(to.elected - from.elected) / microseconds;
+    const double other = static_cast<double>(to.other - from.other) / microseconds;
+    if (!meter.sensor->sees_part() && disagree(mine, *elected().sensor, other, *meter.sensor))
+      add_flag(record.flags, "sensor-disagreement");
+    record.checks.push_back({.sensor = meter.candidate.channel.sensor, .ratio = other / mine, .over = over});
   }
 }
 

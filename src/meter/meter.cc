@@ -1,8 +1,9 @@
 #include "meter/meter.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
+
+#include "meter/calibration.h"
 
 namespace everywatt {
 namespace {
@@ -35,14 +36,6 @@ Power prior_floor(const std::vector<DeviceBooks::Candidate>& candidates) {
   return {};
 }
 
-void correct(Channel& channel, const MeterOptions::Correction& correction) {
-  channel.scale.numerator =
-      static_cast<std::uint64_t>(std::llround(static_cast<double>(channel.scale.numerator) * correction.gain * 1e6));
-  channel.scale.denominator *= 1'000'000;
-  channel.offset = correction.offset;
-  channel.systematic = correction.relative_uncertainty;
-}
-
 }  // namespace
 
 Meter::Meter(std::span<const Inventory* const> inventories, MeterOptions options)
@@ -62,9 +55,9 @@ void Meter::add_books(std::span<const Inventory* const> inventories, const Elect
   std::vector<DeviceBooks::Candidate> candidates;
   for (const ChannelPlace place : elected.candidates) {
     Channel channel = inventories[place.source]->channels[place.channel];
-    const auto correction = options_.corrections.find(elected.device.id + " " + channel.sensor);
-    if (correction != options_.corrections.end()) correct(channel, correction->second);
-    candidates.push_back({std::move(channel), place.source, place.channel});
+    auto calibration = calibration_for(channel, options_.calibrations);
+    if (calibration) calibrate(channel, *calibration);
+    candidates.push_back({std::move(channel), place.source, place.channel, std::move(calibration)});
     if (books_of_.size() <= place.source) books_of_.resize(place.source + 1);
     if (auto& of_source = books_of_[place.source]; of_source.empty() || of_source.back() != books_.size())
       of_source.push_back(books_.size());

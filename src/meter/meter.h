@@ -27,13 +27,8 @@ struct MeterOptions {
   std::string run;  // id
   Nanoseconds tick = 100 * kMillisecond;
   Boundary boundary = Boundary::components;
-  std::map<std::string, Floor> floors = {};  // learnt by earlier runs, by device
-  struct Correction {
-    double gain = 1;
-    Power offset = {};
-    double relative_uncertainty = 0;
-  };
-  std::map<std::string, Correction> corrections = {};  // by device and sensor: "package:0 rapl-perf"
+  std::map<std::string, Floor> floors = {};    // learnt by earlier runs, by device
+  std::vector<Calibration> calibrations = {};  // of the host
 };
 
 // What is known of the run and the host when a window is closed.

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "model/counter.h"
+#include "model/curve_fit.h"
 #include "model/device.h"
 #include "model/energy_curve.h"
 #include "model/line_fit.h"
@@ -140,6 +141,43 @@ TEST(Names, ReadBackWhatTheyWrite) {
   EXPECT_EQ(parse_method("modelled"), Method::modelled);
   EXPECT_EQ(parse_run_status("lost"), RunStatus::lost);
   EXPECT_EQ(parse_run_status("gone"), std::nullopt);
+}
+
+// A load of steps, as a sensor with gain 0.95 and 5 W too much saw it and as a meter did, whose clock is `late`.
+std::optional<CurveFit> fit_of_steps(Nanoseconds late) {
+  EnergyCurve sensor, meter;
+  MicroJoules read = 0, drawn = 0;
+  sensor.append(0, 0);
+  meter.append(late, 0);
+  for (int tenth = 0; tenth < 200; ++tenth) {
+    const MicroJoules watts = 150 + 90 * (tenth / 7 % 4);
+    read += (95 * watts + 500) * 1000;
+    drawn += watts * 100'000;
+    sensor.append((tenth + 1) * kSecond / 10, read);
+    meter.append((tenth + 1) * kSecond / 10 + late, drawn);
+  }
+  return fit_curves(sensor, meter);
+}
+
+TEST(CurveFit, FindsGainAndOffsetThoughTheClocksDiffer) {
+  for (const Nanoseconds late : {0, 25, -130, 1700}) {
+    const auto fit = fit_of_steps(late * kMillisecond);
+    ASSERT_TRUE(fit);
+    EXPECT_NEAR(fit->line.slope, 1 / 0.95, 0.003) << late;
+    EXPECT_NEAR(fit->line.intercept, -5 / 0.95, 1) << late;
+    EXPECT_NEAR(static_cast<double>(fit->late), static_cast<double>(late * kMillisecond), 6e6) << late;
+  }
+}
+
+TEST(CurveFit, LeavesTheClocksAloneWhereTheyCannotBeTold) {
+  EnergyCurve sensor, meter;
+  for (int second = 0; second <= 20; ++second) {
+    sensor.append(second * kSecond, MicroJoules{second} * second * 1'000'000);  // power that only rises
+    meter.append(second * kSecond, MicroJoules{second} * second * 1'100'000);
+  }
+  EXPECT_EQ(fit_curves(sensor, meter)->late, 0);
+  EXPECT_NEAR(fit_curves(sensor, meter)->line.slope, 1.1, 1e-6);
+  EXPECT_FALSE(fit_curves(sensor, EnergyCurve{}));
 }
 
 }  // namespace

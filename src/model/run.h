@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "model/accounts.h"
+#include "model/calibration.h"
 #include "model/device.h"
 #include "model/phase_quantity.h"
 
@@ -108,18 +109,19 @@ struct CrossCheck {
 struct DeviceRecord {
   Device device = {};
   bool counted = true;
-  std::optional<Method> method = {};         // of the elected channel; none: no figure, see reason
-  std::string sensor = {};                   // of the elected channel
-  std::string correlation = {};              // devices of equal key err together; empty: on its own
-  std::optional<MicroJoules> measured = {};  // none: no figure, see reason
-  MicroJoules uncertainty_random = 0;        // standard uncertainty (k = 1)
-  MicroJoules uncertainty_systematic = 0;    // standard uncertainty (k = 1)
-  Nanoseconds observed = 0;                  // time in which the sensor was seen to work
-  Nanoseconds busy_time = 0;                 // device time that the run's work took, divided by its CPUs
-  Nanoseconds reserved_time = 0;             // run time × its share of the reservation
-  bool utilisation_known = true;             // else idle is not known either
-  std::vector<std::string> flags = {};       // proxy:cpu-time, sensor-disagreement, counter-reset …
-  std::optional<std::string> reason = {};    // why there is no figure
+  std::optional<Method> method = {};          // of the elected channel; none: no figure, see reason
+  std::string sensor = {};                    // of the elected channel
+  std::optional<Correction> correction = {};  // of what the sensor reads, that the figures have; none: not calibrated
+  std::string correlation = {};               // devices of equal key err together; empty: on its own
+  std::optional<MicroJoules> measured = {};   // none: no figure, see reason
+  MicroJoules uncertainty_random = 0;         // standard uncertainty (k = 1)
+  MicroJoules uncertainty_systematic = 0;     // standard uncertainty (k = 1)
+  Nanoseconds observed = 0;                   // time in which the sensor was seen to work
+  Nanoseconds busy_time = 0;                  // device time that the run's work took, divided by its CPUs
+  Nanoseconds reserved_time = 0;              // run time × its share of the reservation
+  bool utilisation_known = true;              // else idle is not known either
+  std::vector<std::string> flags = {};        // proxy:cpu-time, sensor-disagreement, counter-reset …
+  std::optional<std::string> reason = {};     // why there is no figure
   std::vector<QuantityRecord> quantities = {};
   std::vector<CrossCheck> checks = {};
 };

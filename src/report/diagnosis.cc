@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "report/calibrations.h"
 #include "report/format.h"
 #include "report/paragraph.h"
 
@@ -79,6 +80,12 @@ std::string fares(const std::vector<QuantityChannel>& quantities) {
   return text;
 }
 
+std::string corrected(const Diagnosis::Elected& elected) {
+  const auto& by = elected.calibration;
+  if (!by) return "";
+  return by->sensor == elected.channel.sensor ? in_words(*by) : "as " + by->sensor + " was " + in_words(*by);
+}
+
 // What earlier runs know of it.
 std::string known(const Diagnosis::Elected& elected) {
   std::string text;
@@ -107,6 +114,7 @@ std::string diagnosis_text(const Diagnosis& diagnosis, const Style& style) {
                              (elected.counted ? "" : "  (listed, not added)");
     out += (elected.counted ? line : style.faint(line)) + "\n";
     if (!elected.channel.provenance.empty()) out += paragraph(24, "", elected.channel.provenance);
+    if (const std::string text = corrected(elected); !text.empty()) out += paragraph(24, "", text);
     if (const std::string text = known(elected); !text.empty()) out += paragraph(24, "", text);
     if (!elected.quantities.empty()) out += paragraph(24, "", fares(elected.quantities));
   }
@@ -163,6 +171,7 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
                        {"update_period_seconds", static_cast<double>(channel.period) / 1e9},
                        {"window_seconds", static_cast<double>(channel.window) / 1e9},
                        {"systematic_uncertainty", channel.systematic},
+                       {"calibration", elected.calibration ? calibration_json(*elected.calibration) : Json(nullptr)},
                        {"provenance", channel.provenance.empty() ? Json(nullptr) : Json(channel.provenance)},
                        {"others", elected.others},
                        {"floor_watts", elected.floor_watts ? Json(*elected.floor_watts) : Json(nullptr)},

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "model/calibration.h"
 #include "model/device.h"
 #include "model/run.h"
 #include "report/style.h"
@@ -20,8 +21,9 @@ struct Diagnosis {
   struct Elected {
     Device device;
     bool counted = false;
-    Channel channel;                       // of the elected sensor
-    std::vector<std::string> others = {};  // sensors that could stand in, best first
+    Channel channel;                              // of the elected sensor, as it is corrected
+    std::optional<Calibration> calibration = {};  // by which it is; of another sensor, where the two share a circuit
+    std::vector<std::string> others = {};         // sensors that could stand in, best first
     std::optional<double> floor_watts = {};
     std::string floor_method = {};
     std::vector<QuantityChannel> quantities = {};

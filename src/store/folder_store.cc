@@ -178,6 +178,18 @@ Result<void> FolderStore::put_calibration(const Calibration& calibration) {
   return file->put_calibration(calibration);
 }
 
+// Wherever it stands, or an older one would hold again.
+Result<std::size_t> FolderStore::forget_calibrations(std::string_view host, std::string_view device) {
+  std::set<std::string> sensors;
+  for (const auto& path : {path_, floors_file(host)}) {
+    if (!is_file(path)) continue;
+    TRY(LedgerFile* const file, file_at(path));
+    TRY(const auto forgotten, file->forget_calibrations(host, device));
+    sensors.insert(forgotten.begin(), forgotten.end());
+  }
+  return sensors.size();
+}
+
 Result<std::string> FolderStore::find(std::string_view reference) {
   if (reference.empty()) return fail(Errc::misuse, "expected a run: an id, a unique prefix of one, a name, or 'last'");
   if (file_of(reference)) return std::string{reference};

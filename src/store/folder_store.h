@@ -29,6 +29,7 @@ class FolderStore final : public Store {
   Result<void> remove(std::string_view run) override;
   Result<void> put_floor(const LearntFloor& floor) override;
   Result<void> put_calibration(const Calibration& calibration) override;
+  Result<std::size_t> forget_calibrations(std::string_view host, std::string_view device) override;
 
   Result<std::string> find(std::string_view reference) override;
   Result<RunRecord> read(std::string_view run) override;

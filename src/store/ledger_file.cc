@@ -167,6 +167,20 @@ Result<void> LedgerFile::put_calibration(const Calibration& calibration) {
   return {};
 }
 
+Result<std::vector<std::string>> LedgerFile::forget_calibrations(std::string_view host, std::string_view device) {
+  CHECK(commit());
+  TRY(auto all, calibrations(host));
+  std::vector<std::string> sensors;
+  for (Calibration& one : all) {
+    if (one.device == device) sensors.push_back(std::move(one.sensor));
+  }
+  if (sensors.empty()) return sensors;
+  CHECK(check_writable());
+  CHECK(
+      in_transaction([&] { return db_->run("DELETE FROM calibration WHERE host = ? AND device = ?", host, device); }));
+  return sensors;
+}
+
 Result<std::map<std::string, SeriesWrite>> LedgerFile::plan() {
   std::map<std::string, SeriesWrite> writes;
   for (const auto& [id, run] : pending_.runs) {

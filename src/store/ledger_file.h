@@ -43,6 +43,8 @@ class LedgerFile {
   Result<void> clear_entries(std::string_view run);
   Result<void> put_floor(const LearntFloor& floor);
   Result<void> put_calibration(const Calibration& calibration);
+  // Returns the sensors that had one. Commits.
+  Result<std::vector<std::string>> forget_calibrations(std::string_view host, std::string_view device);
   Result<void> commit();
   Result<void> remove(std::string_view run);
 

@@ -157,6 +157,20 @@ Result<void> read_checks(Connection& db, std::int64_t run, RunRecord& record) {
   });
 }
 
+// A sensor that was deposed may have had one, too.
+Result<void> read_corrections(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(Query query, db.query("SELECT text, sensor, gain, offset_watts FROM correction AS c "
+                            "JOIN name AS d ON d.run = c.run AND d.number = c.device WHERE c.run = ?",
+                            run));
+  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    const auto device = std::ranges::find_if(
+        record.devices, [&](const DeviceRecord& d) { return d.device.id == row.view(0) && d.sensor == row.text(1); });
+    if (device == record.devices.end()) return {};
+    device->correction = Correction{.gain = row.real(2), .offset = row.real(3) * watt};
+    return {};
+  });
+}
+
 Result<void> read_work(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query query, db.query("SELECT what, amount FROM work WHERE run = ?", run));
   return for_each(std::move(query), [&](const Query& row) -> Result<void> {
@@ -245,6 +259,7 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   CHECK(read_work(db, run, record));
   CHECK(read_quantities(db, run, record));
   CHECK(read_checks(db, run, record));
+  CHECK(read_corrections(db, run, record));
   CHECK(read_ranks(db, run, record));
   CHECK(read_entries(db, run, record));
   TRY(Query phases, db.query("SELECT text, count, duration_ns FROM phase "

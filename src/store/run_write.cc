@@ -62,6 +62,15 @@ Result<void> put_checks(Connection& db, NameNumbers& names, std::int64_t run, co
   return {};
 }
 
+// A run's sensor is corrected alike from its begin to its end.
+Result<void> put_correction(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
+  if (!record.correction) return {};
+  TRY(const std::int64_t device, names.number(db, run, record.device.id));
+  return db.run(
+      "INSERT INTO correction (run, device, sensor, gain, offset_watts) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      run, device, record.sensor, record.correction->gain, record.correction->offset / watt);
+}
+
 // A row that says what it said is not written again.
 Result<void> put_phase_quantity(Connection& db, NameNumbers& names, std::int64_t run, const PhaseQuantity& quantity) {
   TRY(const std::int64_t phase, names.number(db, run, quantity.path));
@@ -188,6 +197,7 @@ Result<void> put_run_parts(Connection& db, NameNumbers& names, Written& written,
     CHECK(put_device(db, names, written, run, record));
     CHECK(put_quantities(db, names, run, record));
     CHECK(put_checks(db, names, run, record));
+    CHECK(put_correction(db, names, run, record));
   }
   if (pending.clears_entries) {
     CHECK(db.run("DELETE FROM entry WHERE run = ?", run));

@@ -227,7 +227,18 @@ CREATE TABLE phase_quantity (
 ) WITHOUT ROWID;
 )";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
+constexpr const char* kVersion5 = R"(
+CREATE TABLE correction (
+  run INTEGER NOT NULL,
+  device INTEGER NOT NULL,
+  sensor TEXT NOT NULL,
+  gain REAL NOT NULL,
+  offset_watts REAL NOT NULL,
+  PRIMARY KEY (run, device, sensor)
+) WITHOUT ROWID;
+)";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
 
 Result<void> refuse_foreign(Connection& db) {
   TRY(const auto id, db.number("PRAGMA application_id"));

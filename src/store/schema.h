@@ -34,6 +34,7 @@ inline constexpr std::array kRunTables = {
              "utilisation_known, flags, reason"},
     RunTable{"quantity", "device, name, unit, mean, least, most, total, sampled, observed_ns, reason"},
     RunTable{"cross_check", "device, sensor, ratio, over_ns"},
+    RunTable{"correction", "device, sensor, gain, offset_watts"},
     RunTable{
         "rank",
         "rank, pid, steps, duration_ns, waited_ns, waited_on_others_ns, energy_uj, waited_uj, caused_uj, lateness, "

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "model/calibration.h"
 #include "model/run.h"
 
 namespace everywatt {
@@ -40,18 +41,6 @@ struct LearntFloor {
   Nanoseconds learnt_wall = 0;
 };
 
-// Gain and offset of a sensor, from a meter one trusts: true = gain × read + offset.
-struct Calibration {
-  std::string host;
-  std::string device;
-  std::string sensor;
-  double gain = 1;
-  double offset_watts = 0;
-  double relative_uncertainty = 0;  // standard, of what remains
-  std::string source = {};          // "wall-meter.csv, 412 points, R² 0.998"
-  Nanoseconds made_wall = 0;
-};
-
 class Store {
  public:
   virtual ~Store() = default;
@@ -64,6 +53,8 @@ class Store {
   virtual Result<void> remove(std::string_view run) = 0;  // with all that belongs to it; commits
   virtual Result<void> put_floor(const LearntFloor&) = 0;
   virtual Result<void> put_calibration(const Calibration&) = 0;
+  // Of all its sensors; returns how many there were. Commits.
+  virtual Result<std::size_t> forget_calibrations(std::string_view host, std::string_view device) = 0;
 
   // Reads: what is committed. A reference is an id, a unique prefix of one, a name (the newest of
   // that name), or "last". Errc::absent: no such run; misuse: several match.

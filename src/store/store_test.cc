@@ -109,6 +109,7 @@ TEST_P(AnyStore, GivesBackEveryFactOfADevice) {
   full.reserved_time = 5;
   full.utilisation_known = false;
   full.flags = {"pids-not-visible"};
+  full.correction = Correction{.gain = 1.0526315789473684, .offset = -5.263 * watt};
   full.checks = {{.sensor = "nvml-average", .ratio = 1.012, .over = 60 * kSecond}};
   DeviceRecord bare{.device = {.id = "dram:0", .kind = DeviceKind::dram}};
   bare.reason = "no sensor";
@@ -130,8 +131,10 @@ TEST_P(AnyStore, GivesBackEveryFactOfADevice) {
                      full.uncertainty_systematic, full.observed, full.busy_time, full.reserved_time,
                      full.utilisation_known, full.flags));
   EXPECT_EQ(d.checks, full.checks);
+  EXPECT_EQ(d.correction, full.correction);
   EXPECT_EQ(d.reason, std::nullopt);
   EXPECT_EQ(devices[1].measured, std::nullopt);
+  EXPECT_EQ(devices[1].correction, std::nullopt);
   EXPECT_EQ(devices[1].method, std::nullopt);
   EXPECT_EQ(devices[1].reason, "no sensor");
 }
@@ -540,6 +543,22 @@ TEST_P(AnyStore, RemembersFloorsAndCalibrationsOfAHost) {
   EXPECT_EQ(calibrations[0].offset_watts, -3);
   EXPECT_EQ(calibrations[0].source, "wall.csv");
   EXPECT_TRUE(must(store->calibrations("a@/tree")).empty());
+}
+
+TEST_P(AnyStore, ForgetsTheCalibrationsOfOneDevice) {
+  const auto calibration = [](std::string device, std::string sensor) {
+    return Calibration{.host = "b", .device = std::move(device), .sensor = std::move(sensor), .gain = 1.02};
+  };
+  const auto store = open();
+  for (const auto& [device, sensor] : {std::pair{"gpu:1", "counter"}, {"gpu:1", "average"}, {"gpu:2", "counter"}})
+    must(store->put_calibration(calibration(device, sensor)));
+  must(store->commit());
+  EXPECT_EQ(must(store->forget_calibrations("a", "gpu:1")), 0u);
+  EXPECT_EQ(must(store->forget_calibrations("b", "gpu:1")), 2u);
+  EXPECT_EQ(must(store->forget_calibrations("b", "gpu:1")), 0u);
+  const auto left = must(open()->calibrations("b"));
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].device, "gpu:2");
 }
 
 TEST_P(AnyStore, DropsSeriesOfOldRunsAndKeepsTheirEntries) {

@@ -1,0 +1,150 @@
+"""Boards that read wrong, put right by a meter that one trusts: on machines of the virtual lab, in real time."""
+import datetime
+import json
+import re
+import subprocess
+
+import pytest
+
+from conftest import BINARY
+from test_lab import LAB
+
+# The lab's machine is another host each time; what is calibrated here is this one's.
+HERE = ["env", "-u", "EVERYWATT_SYSFS", "-u", "EVERYWATT_PROCFS", str(BINARY)]
+WATTS = [150 + 90 * (second % 4) for second in range(40)]  # of each second
+BOARD = """
+[[gpu]]
+name = "NVIDIA H100 80GB HBM3"
+uuid = "{uuid}"
+watts = {{ steps = [{steps}] }}
+idle_watts = 80
+utilisation = 1
+counter = {counter}
+average = {power}
+instant = {power}
+usage = {power}
+[[gpu.process]]
+pid = "job-child"
+"""
+HIGH, LOW = "{ gain = 1.08 }", "{ gain = 0.95, offset_watts = 5 }"
+RIGHT, ALONE_HIGH = "{ gain = 1.0 }", "{ gain = 1.09 }"
+
+
+def board(number, counter, power):
+    steps = ", ".join(f"[{second}, {watts}]" for second, watts in enumerate(WATTS))
+    return BOARD.format(uuid=f"GPU-{number:08x}-0000-4000-8000-000000000000", steps=steps, counter=counter, power=power)
+
+
+class Bench:
+    """Boards, a meter that is right about them, and the program."""
+
+    def __init__(self, everywatt, folder, *boards):
+        self.folder, self.environment = folder, everywatt.environment()
+        self.scenario = folder / "scenario.toml"
+        self.scenario.write_text("".join(board(number, *errors) for number, errors in enumerate(boards)))
+        self.meter = folder / "wall.csv"
+
+    def say(self, *words):
+        done = subprocess.run([*HERE, *words], env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def on_lab(self, *words):
+        return subprocess.run([str(LAB), "--truth", str(self.folder / "truth.json"), str(self.scenario), "--", *HERE, *words],
+                              env=self.environment, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def run(self, seconds):
+        """The GPUs of its bill; the meter's table is of the same time."""
+        self.on_lab("run", "--json", str(self.folder / "bill.json"), "--quiet", "--", "sleep", str(seconds))
+        begun = json.loads((self.folder / "truth.json").read_text())["start"]["wall_ns"] / 1e9
+        at = lambda second: datetime.datetime.fromtimestamp(begun + second, datetime.timezone.utc).isoformat()
+        self.meter.write_text("timestamp,power_w\n" + "".join(
+            f"{at(second + part / 20)},{WATTS[second]}\n" for second in range(seconds + 1) for part in range(20)))
+        bill = json.loads((self.folder / "bill.json").read_text())
+        return [device for device in bill["energy"]["devices"] if device["kind"] == "gpu"]
+
+    def calibrate(self, gpus, *more):
+        return [self.say("calibrate", "gain", "--device", gpu["id"], "--meter", str(self.meter), *more) for gpu in gpus]
+
+    def doctor(self):
+        return [device for device in json.loads(self.on_lab("doctor", "--json"))["devices"] if device["kind"] == "gpu"]
+
+
+def error(gpu, seconds):
+    # Per second, since the lab's command lasts some tens of milliseconds longer than the run.
+    return gpu["measured_joules"] / sum(WATTS[:seconds]) - 1
+
+
+def assert_right(gpu, seconds):
+    assert abs(error(gpu, seconds)) <= 0.005, (error(gpu, seconds), gpu)
+    assert gpu["sensor"] == "nvml-counter" and gpu["method"] == "counter", gpu
+    assert not {"counter-implausible", "sensor-disagreement"} & set(gpu["flags"]), gpu
+    assert all(abs(check["ratio"] - 1) <= 0.02 for check in gpu["cross_checks"] if check["sensor"] == "nvml-average"), gpu
+
+
+def test_boards_that_are_off_are_right_after_calibration_and_after_the_next(everywatt, tmp_path):
+    """All sensors of a board err together: 8 % too much; gain 0.95 and 5 W too much; a counter alone that does."""
+    bench = Bench(everywatt, tmp_path, (HIGH, HIGH), (LOW, LOW), (LOW, RIGHT))
+    before = bench.run(12)
+    assert error(before[0], 12) > 0.07 and error(before[1], 12) < -0.02 and error(before[2], 12) < -0.02, before
+    assert not any("calibrated" in gpu["flags"] for gpu in before)
+    bench.calibrate(before)
+
+    after = bench.run(20)
+    for gpu in after[:2]:
+        assert_right(gpu, 20)
+    assert abs(error(after[2], 20)) <= 0.005, after[2]
+    assert all("calibrated" in gpu["flags"] for gpu in after)
+
+    bench.calibrate(after)
+    bench.calibrate(after)  # of the same run twice: the same again
+    again = bench.run(20)
+    for gpu in again[:2]:
+        assert_right(gpu, 20)
+    assert abs(error(again[2], 20)) <= 0.005, again[2]
+
+
+def test_calibrations_are_listed_and_said_and_forgotten(everywatt, tmp_path):
+    bench = Bench(everywatt, tmp_path, (LOW, LOW), (RIGHT, RIGHT))
+    assert bench.say("calibrate", "list").startswith("no calibration")
+    low, right = bench.run(8)
+    assert "± 6 %" in bench.on_lab("doctor")
+    bench.calibrate([low], "--uncertainty", "0.004")
+
+    row, = json.loads(bench.say("calibrate", "list", "--json"))["calibrations"]
+    assert row["device"] == low["id"] and row["sensor"] == "nvml-counter"
+    mean = sum(WATTS[:8]) / 8
+    assert row["gain"] * (0.95 * mean + 5) + row["offset_watts"] == pytest.approx(mean, rel=0.02)
+    assert row["relative_uncertainty"] >= 0.004 and "wall.csv" in row["source"]
+    assert abs((datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(row["made"])).total_seconds()) < 60
+    listed = " ".join(bench.say("calibrate", "list").split())
+    assert low["id"] in listed and "nvml-counter" in listed and f"gain {row['gain']:.4f}, offset {row['offset_watts']:.2f} W" in listed and "wall.csv" in listed
+
+    ours, other = bench.doctor()
+    assert ours["calibration"] == row and ours["systematic_uncertainty"] == row["relative_uncertainty"]
+    assert other["calibration"] is None and other["systematic_uncertainty"] == 0.03
+    words = " ".join(bench.on_lab("doctor").split())
+    assert re.search(r"calibrated \d{4}-\d\d-\d\d \d\d:\d\d against \S*wall\.csv, \d+ s of run \w+: gain [\d.]+, offset -?[\d.]+ W", words), words
+
+    assert low["id"] in bench.say("calibrate", "forget", low["id"])
+    assert json.loads(bench.say("calibrate", "list", "--json"))["calibrations"] == []
+    assert bench.doctor()[0]["calibration"] is None
+    gone = subprocess.run([*HERE, "calibrate", "forget", right["id"]], env=bench.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert gone.returncode == 1 and right["id"] in gone.stderr and len(gone.stderr.strip().splitlines()) == 1
+
+
+def test_doctor_says_how_well_the_sensors_of_a_board_agreed(everywatt, tmp_path):
+    bench = Bench(everywatt, tmp_path, (RIGHT, RIGHT), (RIGHT, "{ gain = 1.03 }"), (ALONE_HIGH, RIGHT))
+    gpus = bench.run(8)
+    text = bench.on_lab("doctor")
+    parts = re.split(r"gpu:GPU-\S+", text)[1:4]
+    for gpu, part in zip(gpus, parts):
+        words = " ".join(part.split())
+        assert words.startswith("nvml-counter, counter, ± 6 % energy since the driver was loaded, renewed every 100 ms on Hopper, driver 550"), words
+        ratio, = [check["ratio"] for check in gpu["cross_checks"] if check["sensor"] == "nvml-average"]
+        told = re.search(r"(agreed with|differed from) nvml-average (within|by) ([\d.]+) %", words)
+        assert told, words
+        assert float(told[3]) == pytest.approx(100 * abs(ratio - 1), abs=0.51), (told[0], ratio)
+        assert (told[1] == "agreed with") == (abs(ratio - 1) <= 0.05), (told[0], ratio)
+    assert "differed from nvml-average by" in " ".join(parts[2].split())
+    assert "agreed with nvml-average within" in " ".join(parts[0].split())

@@ -26,7 +26,7 @@
 #include "accuracy_scenarios.h"
 #include "meter/meter.h"
 #include "meter/sampler.h"
-#include "model/line_fit.h"
+#include "model/curve_fit.h"
 #include "sources/all_sources.h"
 
 namespace everywatt {
@@ -74,9 +74,8 @@ class Lab {
 struct Outcome {
   DeviceRecord record;
   Accounts booked;
-  std::vector<SeriesPoint> curve;    // of energy
-  std::vector<double> true_seconds;  // W, from the first whole second of the run on
-  Nanoseconds first_second = 0;
+  std::vector<SeriesPoint> curve;  // of energy
+  EnergyCurve trusted;             // the same in truth, second by second
   double truth = 0;
   double true_idle = 0;
 };
@@ -133,8 +132,8 @@ struct Stepping {
 };
 
 // As cli/recording does it, with a clock that we move.
-using Corrections = std::map<std::string, MeterOptions::Correction>;
-Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds, Corrections corrections = {}) {
+using Calibrations = std::vector<Calibration>;
+Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds, Calibrations calibrations = {}) {
   FakeClock clock;
   const auto pass = [&](Nanoseconds time) {
     clock.advance(time);
@@ -149,7 +148,7 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   Sampler sampler{kinds, roots, Sampler::Slow::here};
   pass(static_cast<Nanoseconds>(chance.between(0, 1e8)));
   const auto inventories = sampler.inventories();
-  Meter meter{inventories, {.run = "us", .corrections = std::move(corrections)}};
+  Meter meter{inventories, {.run = "us", .calibrations = std::move(calibrations)}};
   meter.set_owner_of([](std::int64_t pid) { return pid == kOurPid ? Owner::run : Owner::others; });
   sampler.sample_edge(clock, meter);
   const Instant start = clock.now();
@@ -189,29 +188,26 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   outcome.truth = lab.joules(start.steady, end);
   outcome.true_idle = lab.idle_joules(start.steady, end);
   outcome.curve = books.series.points[Track::energy];
-  outcome.first_second = next_on_grid(start.steady, kSecond);
-  for (Nanoseconds second = outcome.first_second; second + kSecond <= end; second += kSecond)
-    outcome.true_seconds.push_back(lab.joules(second, second + kSecond));
+  double joules = 0;
+  for (Nanoseconds at = next_on_grid(start.steady, kSecond); at <= end; at += kSecond) {
+    outcome.trusted.append(at, std::llround(joules * 1e6));
+    joules += lab.joules(at, at + kSecond);
+  }
   return outcome;
 }
 
-// What `everywatt calibrate gain` makes of a run beside a meter that is trusted: a line through the means of seconds.
-Corrections calibrated_by(const Outcome& run) {
+// What `everywatt calibrate gain` makes of a run beside a meter that errs by nothing.
+Calibrations calibrated_by(const Outcome& run) {
   EnergyCurve read;
   for (const SeriesPoint& point : run.curve) read.append(point.time, point.value);
-  std::vector<FitPoint> pairs;
-  double mean = 0;
-  for (std::size_t i = 0; i < run.true_seconds.size(); ++i) {
-    const Nanoseconds from = run.first_second + static_cast<Nanoseconds>(i) * kSecond;
-    if (from < read.points().front().time || from + kSecond > read.points().back().time) continue;
-    pairs.push_back({static_cast<double>(read.between(from, from + kSecond)) / 1e6, run.true_seconds[i]});
-    mean += run.true_seconds[i];
-  }
-  mean /= static_cast<double>(pairs.size());
-  const auto fit = fit_line(pairs);
+  const auto fit = fit_curves(read, run.trusted);
   if (!fit) return {};
-  return {{run.record.device.id + " " + run.record.sensor,
-           {.gain = fit->slope, .offset = fit->intercept * watt, .relative_uncertainty = fit->residual / mean}}};
+  return {{.host = "",
+           .device = run.record.device.id,
+           .sensor = run.record.sensor,
+           .gain = fit->line.slope,
+           .offset_watts = fit->line.intercept,
+           .relative_uncertainty = fit->line.residual / fit->mean_watts}};
 }
 
 // The load by which a user calibrates goes up and down, or no line could be fitted.
@@ -245,11 +241,11 @@ void print(const Scenario& scenario, const Draw& draw, const Outcome& outcome, d
 
 void run_calibrated(const Lab& lab, const Scenario& scenario, Chance& chance) {
   constexpr Board kBoard{.gain = 0.95, .offset = 5};
-  const Corrections corrections = calibrated_by(measure(lab, calibrating_load(chance, kBoard), chance, 60));
+  const Calibrations calibrations = calibrated_by(measure(lab, calibrating_load(chance, kBoard), chance, 60));
   const Draw draw = families().at("counter")(chance, scenario.seconds, kBoard);
   Chance same = chance;
   const Outcome before = measure(lab, draw, same, scenario.seconds);
-  print(scenario, draw, measure(lab, draw, chance, scenario.seconds, corrections),
+  print(scenario, draw, measure(lab, draw, chance, scenario.seconds, calibrations),
         joules(before.record.measured.value_or(0)));
 }
 

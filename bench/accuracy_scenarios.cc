@@ -162,7 +162,7 @@ Draw low_at_idle(Chance& chance, double seconds, Board board) {
 
 Draw resets(Chance& chance, double seconds, Board board) {
   std::vector<std::string> at;
-  for (std::size_t i = 0; i < 1 + chance.below(3); ++i)
+  for (std::size_t left = 1 + chance.below(3); left > 0; --left)
     at.push_back(fmt::format("{}", chance.between(0.02, 0.98) * seconds));
   return by_counter(chance, seconds, board,
                     fmt::format(", start = {}, resets_s = [{}]", chance.below(1'000'000'000), fmt::join(at, ", ")));

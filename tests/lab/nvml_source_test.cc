@@ -23,9 +23,11 @@ class NvmlSource : public ::testing::Test {
     const auto nvml = std::ranges::find(kinds, "nvml", &SourceKind::name);
     Roots roots;
     roots.nvml_library = EVERYWATT_NVML_STANDIN;
-    auto sources = (*nvml->find(roots))();
-    ASSERT_TRUE(sources) << sources.error().what;
-    source_ = std::move(sources->front());
+    const auto gpus = (*nvml->find(roots))();
+    ASSERT_TRUE(gpus) << gpus.error().what;
+    auto source = gpus->front().open();
+    ASSERT_TRUE(source) << source.error().what;
+    source_ = *std::move(source);
   }
 
   // Ten a second from `from` on; the last raw value of each quantity that answered.

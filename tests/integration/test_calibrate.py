@@ -108,7 +108,7 @@ def test_calibrations_are_listed_and_said_and_forgotten(everywatt, tmp_path):
     bench = Bench(everywatt, tmp_path, (LOW, LOW), (RIGHT, RIGHT))
     assert bench.say("calibrate", "list").startswith("no calibration")
     low, right = bench.run(8)
-    assert "± 10 %" in bench.on_lab("doctor")
+    assert "± 12 %" in bench.on_lab("doctor")
     bench.calibrate([low], "--uncertainty", "0.004")
 
     row, = json.loads(bench.say("calibrate", "list", "--json"))["calibrations"]
@@ -122,7 +122,7 @@ def test_calibrations_are_listed_and_said_and_forgotten(everywatt, tmp_path):
 
     ours, other = bench.doctor()
     assert ours["calibration"] == row and ours["systematic_uncertainty"] == row["relative_uncertainty"]
-    assert other["calibration"] is None and other["systematic_uncertainty"] == 0.05
+    assert other["calibration"] is None and other["systematic_uncertainty"] == 0.06
     words = " ".join(bench.on_lab("doctor").split())
     assert re.search(r"calibrated \d{4}-\d\d-\d\d \d\d:\d\d against \S*wall\.csv, \d+ s of run \w+: gain [\d.]+, offset -?[\d.]+ W", words), words
 
@@ -140,7 +140,7 @@ def test_doctor_says_how_well_the_sensors_of_a_board_agreed(everywatt, tmp_path)
     parts = re.split(r"gpu:GPU-\S+", text)[1:4]
     for gpu, part in zip(gpus, parts):
         words = " ".join(part.split())
-        assert words.startswith("nvml-counter, counter, ± 10 % energy since the driver was loaded, renewed every 100 ms on Hopper, driver 550"), words
+        assert words.startswith("nvml-counter, counter, ± 12 % energy since the driver was loaded, renewed every 100 ms on Hopper, driver 550"), words
         ratio, = [check["ratio"] for check in gpu["cross_checks"] if check["sensor"] == "nvml-average"]
         told = re.search(r"(agreed with|differed from) nvml-average (within|by) ([\d.]+) %", words)
         assert told, words

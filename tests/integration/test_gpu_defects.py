@@ -356,7 +356,8 @@ def test_a_gpu_that_does_not_answer_when_the_run_begins_keeps_none_but_itself(st
     assert_books_balance(run.bill)
     truth = run.truth()
     beside = device(run.bill, "gpu:" + uuid(1))
-    assert beside["coverage"] > 0.9 and beside["method"] == "counter", beside
+    # Another goes on after a quarter of a second, at the next tick, which a busy machine may have late.
+    assert beside["coverage"] > 0.8 and beside["method"] == "counter", beside
     assert_true(run, beside, truth)
     if "for good" in name:
         assert [gpu["id"] for gpu in run.gpus] == [beside["id"]]

@@ -9,8 +9,8 @@ namespace everywatt {
 namespace {
 
 // What the names of sensors begin with that show one circuit. A GPU's shunts and what converts them are one for its
-// counter and its power: boards differ from each other in them, by ± 5 % and in a straight line, whichever register is
-// read (Yang, Adamek, Armour, SC'24). hwmon's chips are circuits of their own.
+// counter and its power: boards differ from each other in them, in a straight line, whichever register is read (Yang,
+// Adamek, Armour, SC'24). hwmon's chips are circuits of their own.
 constexpr std::array<std::string_view, 2> kOneCircuit = {"nvml-", "rapl-"};
 
 bool share_circuit(std::string_view a, std::string_view b) {

@@ -100,7 +100,7 @@ while number * step < 9:
 """
 
 
-@pytest.mark.parametrize("milliseconds, is_flagged", [(25, True), (100, True), (37, False)])
+@pytest.mark.parametrize("milliseconds, is_flagged", [(50, True), (100, True), (37, False)])
 def test_marked_steps_in_step_with_a_part_time_sensor_are_flagged(on_lab, milliseconds, is_flagged):
     outcome = on_lab(steps_on_an_a100(milliseconds), PYTHON, "-c", STEPPING.format(seconds=milliseconds / 1e3), env=MARKS)
     gpu, = outcome.gpus()

@@ -28,8 +28,8 @@ constexpr Nanoseconds kLeisure = 500 * kMillisecond;
 constexpr Nanoseconds kWindow = kSecond;
 // How long the end waits for the last reading of what is read beside the loop.
 constexpr Nanoseconds kPatience = 50 * kMillisecond;
-// Memory, disk and network bytes, ours too, are looked at in the first window and in every fifth: they cost more than
-// all else.
+// Memory, disk and network bytes, ours too, and what is missing are looked at in the first window and in every fifth:
+// they cost more than all else.
 constexpr std::uint64_t kWindowsPerUsage = 5;
 
 struct Woken {
@@ -148,28 +148,6 @@ void Recording::note_process_times(Nanoseconds now) {
     const auto seen = read_process(process.pid);
     if (seen && seen->start_ticks == process.start_ticks) meter_->phases().note_work("", process, now, seen->total());
   }
-}
-
-void Recording::note_sources() {
-  for (const SourceState& state : sampler_.states()) {
-    const bool is_shut = state.kind == SourceState::Kind::denied || state.kind == SourceState::Kind::broken;
-    if (is_shut && state.missing.empty())  // what is missing may still come up
-      note(state.name + ": " + state.why);
-  }
-  for (const Inventory* inventory : sampler_.inventories()) {
-    for (const auto& [key, value] : inventory->facts) {
-      if (!value.empty()) run_.environment[key] = value;
-    }
-  }
-}
-
-// Sources whose library took its time.
-void Recording::take_arrivals() {
-  if (!sampler_.take_arrivals()) return;
-  hunts_.begin_anew();  // of registers that nobody has seen yet
-  meter_->add_sources(sampler_.inventories());
-  reserved_ = false;  // which GPUs are there was not known
-  note_sources();
 }
 
 // Asked of each process that uses a GPU, at each reading: whose ancestors they are is looked up once a window. One that
@@ -320,13 +298,7 @@ void Recording::note_own_cost() {
 }
 
 void Recording::tally(Job& job) {
-  for (const SourceState& state : sampler_.states()) {
-    if (state.kind == SourceState::Kind::starting && state.missing.empty())
-      note(state.name + ": its library had not started before the end");
-    for (const SourceState::Missing& missing : state.missing)
-      note(state.name + ": " + missing.device +
-           " is not measured: " + (missing.refusal.empty() ? "it did not answer before the end" : missing.refusal));
-  }
+  note_missing();
   run_.usage = job.usage();
   for (const Survivor& survivor : job.survivors()) {
     note("still running when the command ended, no longer measured: " + survivor.name + " (pid " +
@@ -339,6 +311,7 @@ void Recording::close_window(Job& job, Instant until) {
   const WindowContext context = window(job, until);
   keep(meter_->close_window(context));
   if (windows_++ % kWindowsPerUsage == 0) {
+    note_missing();
     run_.usage = job.usage();
     note_own_cost();
   }

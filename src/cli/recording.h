@@ -50,6 +50,7 @@ class Recording {
   void open_store_for_run();
   void open_voice();
   void note_sources();
+  void note_missing();
   void take_arrivals();
   Owner owner_of(const Job& job, std::int64_t pid);
   void announce(const Tenant::Root& root);
@@ -88,6 +89,7 @@ class Recording {
   std::set<std::int64_t> our_pids_;         // that used a GPU
   std::map<std::int64_t, Owner> not_ours_;  // likewise, within this window
   FloorBoard floors_;
+  std::vector<std::string> missing_;  // notices of what has not come up yet
   LaterFacts later_facts_;
   std::optional<BudgetKeeper> budget_;
   RunRecord record_;  // what was booked, for a bill without a store

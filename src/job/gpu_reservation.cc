@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "job/mounts.h"
+#include "model/gpu_name.h"
 
 namespace everywatt {
 namespace {
@@ -19,15 +20,9 @@ using Names = std::vector<std::string>;
 
 constexpr std::string_view kFile = "/dev/nvidia";
 
-std::string_view uuid_of(const Device& gpu) {
-  constexpr std::string_view kPrefix = "gpu:";
-  const std::string_view id = gpu.id;
-  return id.starts_with(kPrefix) ? id.substr(kPrefix.size()) : id;
-}
-
 // One that is cut is had by its slices.
 void add(const Device& gpu, Names& names) {
-  if (gpu.slices.empty()) names.emplace_back(uuid_of(gpu));
+  if (gpu.slices.empty()) names.emplace_back(uuid_of(gpu.id));
   for (const Device::Slice& slice : gpu.slices) std::ranges::copy(slice.names, std::back_inserter(names));
 }
 
@@ -45,8 +40,8 @@ bool add_named(std::string_view name, const OpenGpus& open, Names& names) {
   Names meant;
   for (const Device& gpu : open.gpus) {
     // Where newer drivers name slices otherwise, the GPU alone is told: enough if there is one slice.
-    const bool is_old_name = gpu.slices.size() == 1 && name.starts_with("MIG-" + std::string{uuid_of(gpu)} + "/");
-    if (is_old_name || uuid_of(gpu).starts_with(name)) {
+    const bool is_old_name = gpu.slices.size() == 1 && name.starts_with("MIG-" + std::string{uuid_of(gpu.id)} + "/");
+    if (is_old_name || uuid_of(gpu.id).starts_with(name)) {
       ++found;
       add(gpu, meant);
       continue;

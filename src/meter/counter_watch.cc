@@ -14,8 +14,9 @@ namespace {
 // idle GPUs were seen whose counter ran 43 % low (zeus issue 181), while sound ones
 // agree within 1 % (zeus issue 12).
 constexpr double kContradiction = 0.05;
-// What a sensor that nobody calibrated may be off by itself (Yang, Adamek, Armour, SC'24).
-constexpr double kBoardError = 0.05;
+// So much further below may one be that was held against a meter, where the power was not: what shunts are said to be
+// off by (Yang, Adamek, Armour, SC'24).
+constexpr double kLeadOfCalibrated = 0.05;
 // Windows in a row: a step at one end of them stands some tenths of a second earlier in a mean over a second.
 constexpr int kPatience = 3;
 
@@ -49,7 +50,7 @@ bool DeviceBooks::is_contradicted(const Meter& check) const {
   if (length < kComparisonTime) return false;
   // A counter that was held against a meter is believed before power that was not.
   const bool is_known_better = elected().candidate.is_calibrated_itself() && !check.candidate.is_calibrated_itself();
-  const double allowed = kContradiction + (is_known_better ? kBoardError : 0);
+  const double allowed = kContradiction + (is_known_better ? kLeadOfCalibrated : 0);
   return static_cast<double>(by_counter) < (1 - allowed) * static_cast<double>(by_power);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "model/gpu_name.h"
+
 namespace everywatt {
 namespace {
 
@@ -11,8 +13,7 @@ using Names = std::vector<std::string>;
 // Of a GPU, out of kWholeDevice.
 std::uint64_t part_of(const Device& gpu, const Names& names) {
   const auto is_named = [&](std::string_view name) { return std::ranges::find(names, name) != names.end(); };
-  constexpr std::string_view kPrefix = "gpu:";
-  if (gpu.id.starts_with(kPrefix) && is_named(std::string_view{gpu.id}.substr(kPrefix.size()))) return kWholeDevice;
+  if (is_named(uuid_of(gpu.id))) return kWholeDevice;
   double share = 0;
   for (const Device::Slice& slice : gpu.slices) {
     if (std::ranges::any_of(slice.names, is_named)) share += slice.share;

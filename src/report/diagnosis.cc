@@ -42,6 +42,7 @@ std::string group_of(std::string_view quantity) {
   if (quantity.starts_with("held_back_")) return "what holds them back";
   if (quantity.starts_with("pcie_")) return "PCIe bytes";
   if (quantity.starts_with("nvlink_")) return "NVLink bytes";
+  if (quantity == "memory_utilisation") return "memory utilisation";  // not GPM's
   if (quantity.ends_with("_utilisation") || quantity.ends_with("_occupancy")) return "use of its parts";
   if (quantity == "memory_read" || quantity == "memory_written" || quantity == "memory_traffic")
     return "memory traffic";

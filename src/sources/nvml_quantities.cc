@@ -21,6 +21,7 @@ constexpr int kReadingsPerRound = 10;  // a round a second
 constexpr std::uint32_t kAllLinks = 0xffffffff;
 
 constexpr Scale kWhole{.numerator = 1'000'000, .denominator = 1};
+constexpr Scale kHundredth{.numerator = 10'000, .denominator = 1};
 constexpr Scale kMilli{.numerator = 1000, .denominator = 1};
 constexpr Scale kKibi{.numerator = 1024 * 1'000'000ull, .denominator = 1};
 constexpr Scale kNano{.numerator = 1, .denominator = 1000};
@@ -111,6 +112,14 @@ Return read_memory(const Functions& call, Device device, std::uint64_t& bytes) {
   return status;
 }
 
+// Share of a sixth of a second to a second in which it was read or written.
+Return read_memory_utilisation(const Functions& call, Device device, std::uint64_t& percent) {
+  Utilization utilisation{};
+  const Return status = call_if_there(call.utilization, device, &utilisation);
+  percent = utilisation.memory;
+  return status;
+}
+
 Return read_limit(const Functions& call, Device device, std::uint64_t& milliwatts) {
   std::uint32_t value = 0;
   const Return status = call_if_there(call.power_limit, device, &value);
@@ -131,6 +140,7 @@ constexpr CallWay kCalls[] = {
     {"performance_state", "", kWhole, read_performance_state},
     {"temperature", "celsius", kWhole, read_temperature},
     {"memory_used", "bytes", kWhole, read_memory},
+    {"memory_utilisation", "", kHundredth, read_memory_utilisation},
     {"power_limit", "watts", kMilli, read_limit},
 };
 

@@ -11,7 +11,7 @@ import json
 import pytest
 
 from conftest import assert_books_balance, device
-from lab_runs import run_all, truth_between
+from lab_runs import run_all, run_on_lab, truth_between
 
 COMPUTE_PROCESSES = [f"nvmlDeviceGetComputeRunningProcesses{version}" for version in ("_v3", "_v2", "")]
 PROCESS_CALLS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetComputeRunningProcesses_v3",
@@ -369,6 +369,13 @@ def test_a_gpu_that_does_not_answer_when_the_run_begins_keeps_none_but_itself(st
     assert 2.2 / SHORT < gpu["coverage"] < 3.6 / SHORT, gpu  # it was there from the second second on
     assert "was not up yet" in next(g["reason"] for g in run.bill["gaps"] if g["device"] == gpu["id"])
     assert_true(run, gpu, truth)
+
+
+@pytest.mark.parametrize("name", [name for name in AT_START if "for good" in name])
+def test_a_run_that_is_killed_names_the_gpu_that_did_not_come_up(tmp_path, name):
+    run = run_on_lab(tmp_path / "killed", machine_at_start(AT_START[name]).text(), "sh", "-c", "sleep 2.5; kill -9 $PPID; sleep 0.2")
+    assert [gpu["id"] for gpu in run.gpus] == ["gpu:" + uuid(1)]
+    assert [notice for notice in run.bill["notices"] if "nvml: GPU 0 is not measured: " in notice], run.bill["notices"]
 
 
 def alone_and_in_pairs():

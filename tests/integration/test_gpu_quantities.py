@@ -49,6 +49,7 @@ def test_what_has_a_value_at_each_moment(on_lab):
     assert 40 <= temperature["min"] < temperature["mean"] < temperature["max"] <= 51
     assert temperature["mean"] == pytest.approx((temperature["min"] + temperature["max"]) / 2, abs=1.5)
     assert told["memory_used_bytes"]["max"] >= 2048 * 2**20
+    assert told["memory_utilisation"]["max"] == 0.3  # the lab's: half of the time with work
     assert 4 < temperature["observed_seconds"] < 5.1
 
 
@@ -179,7 +180,7 @@ def test_doctor_says_what_each_gpu_tells(everywatt, tmp_path):
     def doctor(*flags):
         return subprocess.run([str(LAB), str(scenario), "--", str(BINARY), "doctor", *flags], env=everywatt.environment(),
                               capture_output=True, text=True, timeout=60, check=True).stdout
-    assert "also tells clocks, temperatures, memory used, power limit, what holds them back, PCIe bytes, NVLink bytes, its memory's peak; " \
+    assert "also tells clocks, temperatures, memory used, memory utilisation, power limit, what holds them back, PCIe bytes, NVLink bytes, its memory's peak; " \
            "without use of its parts (no permission)" in " ".join(doctor().split())
     gpu, = [device for device in json.loads(doctor("--json"))["devices"] if device["kind"] == "gpu"]
     assert "pcie_sent_bytes" in gpu["quantities"] and gpu["quantity_reasons"]["sm_occupancy"] == "no permission"

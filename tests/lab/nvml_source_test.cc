@@ -82,6 +82,7 @@ constexpr const char* kHopper = R"(
 name = "NVIDIA H100 80GB HBM3"
 watts = 300
 utilisation = 0.6
+memory_utilisation = 0.4
 temperature = 51
 memory_temperature = 63
 idle_clocks = [345, 340, 1593]
@@ -104,6 +105,7 @@ TEST_F(NvmlSource, TellsClocksTemperaturesLimitAndMemory) {
   EXPECT_EQ(values.at("memory_temperature"), 63u);
   EXPECT_EQ(values.at("power_limit"), 700'000u);
   EXPECT_TRUE(values.contains("memory_used"));
+  EXPECT_EQ(values.at("memory_utilisation"), 40u);
   EXPECT_EQ(quantity("power_limit").unit, "watts");
   EXPECT_EQ(quantity("power_limit").scale.numerator, 1000u);
   EXPECT_EQ(quantity("temperature").device, source_->inventory().devices.front().id);

@@ -1,0 +1,13 @@
+// What NVIDIA calls a GPU, of the name that it has here.
+#pragma once
+#include <string_view>
+
+namespace everywatt {
+
+// "GPU-…", of a Device::id "gpu:GPU-…"; any other id as it is.
+inline std::string_view uuid_of(std::string_view id) {
+  constexpr std::string_view kPrefix = "gpu:";
+  return id.starts_with(kPrefix) ? id.substr(kPrefix.size()) : id;
+}
+
+}  // namespace everywatt

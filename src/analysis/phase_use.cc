@@ -81,7 +81,10 @@ class Reader {
           .resolved = static_cast<double>(quantity.resolved) / 1e9};
     for (const DeviceBill& device : bill.devices) {
       if (device.record.device.kind == DeviceKind::package) packages_.push_back(&device);
-      if (device.record.device.kind != DeviceKind::gpu || device.energy.total.value_or(0) <= 0) continue;
+      const bool is_gpu = device.record.device.kind == DeviceKind::gpu;
+      if (is_gpu && device.record.counted && !device.energy.measured)
+        unmeasured_ = device.record.device.id + " is not measured: how much it worked is not known";
+      if (!is_gpu || device.energy.total.value_or(0) <= 0) continue;
       gpus_.push_back(&device);
       peaks_.push_back(peak_of(device.record));
     }
@@ -217,6 +220,10 @@ class Reader {
   // processors.
   void note_work(const Extent& extent, const std::vector<std::string>& waits, PhaseBottleneck& into) const {
     PhaseUse& use = into.use;
+    if (gpus_.empty() && !unmeasured_.empty()) {
+      use.worked_reason = unmeasured_;
+      return;
+    }
     if (gpus_.empty()) {
       const double rest = static_cast<double>(extent.duration) / 1e9 * use.without_waits();
       const Told cpu = told(extent, "", kCpuTime);
@@ -248,7 +255,9 @@ class Reader {
   void note_gpus(PhaseBottleneck& into) const {
     PhaseUse& use = into.use;
     if (gpus_.empty()) {
-      use.gpus_reason = "the run has no GPU, and processors do not tell what their arithmetic does";
+      use.gpus_reason = !unmeasured_.empty()
+                            ? unmeasured_
+                            : "the run has no GPU, and processors do not tell what their arithmetic does";
       return;
     }
     GpuUse sum;
@@ -303,8 +312,9 @@ class Reader {
 
   const Bill& bill_;
   std::map<std::tuple<std::string, std::string, std::string>, Told> told_;  // by path, device and name
-  std::vector<const DeviceBill*> gpus_;                                     // that the run was charged for
-  std::vector<Peak> peaks_;                                                 // of these
+  std::string unmeasured_;               // a GPU of which nothing is known; empty: there is none
+  std::vector<const DeviceBill*> gpus_;  // that the run was charged for
+  std::vector<Peak> peaks_;              // of these
   std::vector<const DeviceBill*> packages_;
 };
 

@@ -145,6 +145,17 @@ TEST(PhaseUse, AGpuWithoutPerformanceCountersSaysWhy) {
   EXPECT_NEAR(*run.of("epoch").use.busy(), 0.9, 1e-9);
 }
 
+TEST(PhaseUse, WhereAGpuIsNotMeasuredNothingIsSaidOfIdleness) {
+  Case run;
+  run.bill.devices.front().record.counted = true;
+  run.bill.devices.front().energy = {};
+  run.phase("epoch", kLong);
+  run.share("epoch", "", kCpuTime, 0, kLong);
+  EXPECT_EQ(run.of("epoch").verdict.kind, Bottleneck::unknown);
+  EXPECT_THAT(run.of("epoch").verdict.reason, HasSubstr("not measured"));
+  EXPECT_FALSE(run.of("epoch").use.idle());
+}
+
 TEST(PhaseUse, AGpuThatOthersUsedTooSaysNothingOfTheRun) {
   Case run;
   run.phase("decode", kLong);

@@ -44,8 +44,8 @@ std::vector<Diagnosis::Elected> elected_rows(const Election& election,
   std::vector<Diagnosis::Elected> rows;
   for (const Elected& elected : election.devices) {
     const auto channel = [&](ChannelPlace place) { return inventories[place.source]->channels[place.channel]; };
-    Diagnosis::Elected row{
-        .device = elected.device, .counted = elected.counted, .channel = channel(elected.candidates.front())};
+    Diagnosis::Elected row{.device = elected.device, .counted = elected.counted, .reason = elected.reason};
+    if (!elected.candidates.empty()) row.channel = channel(elected.candidates.front());
     for (std::size_t i = 1; i < elected.candidates.size(); ++i)
       row.others.push_back(channel(elected.candidates[i]).sensor);
     for (const Inventory* inventory : inventories) {

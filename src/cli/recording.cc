@@ -111,7 +111,7 @@ Recording::Recording(Context& context, const Config& config, Run run, const Tena
     run_.boundary = "components";
     note("site.boundary is \"node\", but no node meter can be read here: the components are counted");
   }
-  if (meter_->election().devices.empty())
+  if (std::ranges::all_of(meter_->election().devices, [](const Elected& e) { return e.candidates.empty(); }))
     note("no device of this machine could be measured or modelled: everywatt doctor says why");
   note_sources();
   if (!voice_) open_voice();

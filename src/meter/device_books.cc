@@ -175,6 +175,7 @@ bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
 
 void DeviceBooks::close(const Work& work, const Surroundings& around, Close close, RunDelta& into) {
   const Nanoseconds until = around.until;
+  if (meters_.empty()) return;  // nothing tells what it draws
   model(work);
   take_work(work, until, close);
   if (until <= until_ || !settle_election(until, close)) return;

@@ -86,6 +86,8 @@ class DeviceBooks {
   void begin(Nanoseconds start);
   // What it is taken for may change when more sensors come up.
   void set_counted(bool counted) { counted_ = counted; }
+  // Of a device without candidates: why.
+  void leave_unmetered(std::string reason) { reason_ = std::move(reason); }
   void flag(std::string flag);
   void take(std::size_t source, Stamp stamp, const Reading& reading);
   // How much of the time it worked, as its own driver says at a reading.
@@ -206,7 +208,7 @@ class DeviceBooks {
   Nanoseconds until_ = 0;      // booked up to here
   MicroJoules booked_at_ = 0;  // the elected curve's total there
   bool settled_ = false;       // the elected sensor has proved that it counts
-  bool booking_ = false;       // at least one window was booked
+  bool booking_ = false;       // the first window can be booked
   std::vector<std::string> flags_;
   std::optional<std::string> reason_;
   Nanoseconds emitted_ = 0;                // curve points up to here are in the series

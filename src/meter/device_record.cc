@@ -40,7 +40,7 @@ void DeviceBooks::flag(std::string flag) { add_flag(flags_, std::move(flag)); }
 DeviceRecord DeviceBooks::record() const {
   DeviceRecord record{.device = device_, .counted = counted_, .flags = flags_, .reason = reason_};
   record.utilisation_known = work_was_told_ && !cpus_.empty();
-  if (meters_.empty() || !booking_) {
+  if (meters_.empty() || until_ <= start_) {
     if (!record.reason) record.reason = "not measured yet";
     return record;
   }

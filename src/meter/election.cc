@@ -65,7 +65,11 @@ class Electorate {
     Election election;
     for (auto& [id, candidate] : merged_) {
       if (!candidate.activity.empty()) election.activity.push_back({candidate.device, false, candidate.activity});
-      if (candidate.energy.empty()) continue;
+      if (candidate.energy.empty()) {
+        if (auto why = why_unmetered(id, candidate))
+          election.devices.push_back({candidate.device, is_counted(candidate), {}, *std::move(why)});
+        continue;
+      }
       if (auto why = set_aside(candidate)) {
         election.excluded.push_back({id + " (" + channel(candidate.energy.front()).sensor + ")", *why});
         continue;
@@ -76,6 +80,10 @@ class Electorate {
     for (const Inventory* inventory : inventories_) {
       for (const std::string& note : inventory->notes) {
         const auto colon = note.find(": ");
+        const bool is_listed = std::ranges::any_of(election.devices, [&](const Elected& elected) {
+          return elected.candidates.empty() && note.starts_with(elected.device.id + ": ");
+        });
+        if (is_listed) continue;
         election.excluded.push_back({note.substr(0, colon), colon == note.npos ? "" : note.substr(colon + 2)});
       }
     }
@@ -95,6 +103,17 @@ class Electorate {
   bool any_sensed(auto matches) const {
     return std::ranges::any_of(merged_,
                                [&](const auto& entry) { return matches(entry.second) && has_sensor(entry.second); });
+  }
+
+  // A GPU is on the bill though nothing tells what it draws: its source says why.
+  std::optional<std::string> why_unmetered(const std::string& id, const Candidate& candidate) const {
+    if (candidate.device.kind != DeviceKind::gpu) return std::nullopt;
+    for (const Inventory* inventory : inventories_) {
+      for (const std::string& note : inventory->notes) {
+        if (note.starts_with(id + ": ")) return note.substr(id.size() + 2);
+      }
+    }
+    return std::nullopt;
   }
 
   // A meter that holds the component's energy already, so that a model of it would count twice.

@@ -24,6 +24,7 @@ struct Elected {
   Device device;
   bool counted = false;
   std::vector<ChannelPlace> candidates = {};  // best first; the first is the elected one
+  std::string reason = {};                    // where there are none: why
 };
 
 // A device or channel that could have been used and is not.

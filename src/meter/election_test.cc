@@ -54,6 +54,21 @@ TEST(Election, NodeMetersAreListedBesideTheSumUnlessTheSiteCountsByNode) {
   EXPECT_FALSE(find(elect(inventories, Boundary::node), "package:0")->counted);
 }
 
+TEST(Election, AGpuThatNothingMetersIsThereWithTheReason) {
+  Inventory mute = sensors({{.id = "gpu:GPU-1", .kind = DeviceKind::gpu}},
+                           {{.device = "gpu:GPU-1", .kind = ChannelKind::utilisation, .sensor = "nvml-utilisation"}});
+  mute.notes = {"gpu:GPU-1 energy counter: no permission", "gpu:GPU-1: nothing is told (no permission)"};
+  const Inventory* inventories[] = {&kPackageCounter, &mute};
+  const Election election = elect(inventories);
+  const Elected* gpu = find(election, "gpu:GPU-1");
+  ASSERT_NE(gpu, nullptr);
+  EXPECT_TRUE(gpu->counted);
+  EXPECT_TRUE(gpu->candidates.empty());
+  EXPECT_EQ(gpu->reason, "nothing is told (no permission)");
+  ASSERT_EQ(election.excluded.size(), 1u);  // said once
+  EXPECT_EQ(election.excluded[0].what, "gpu:GPU-1 energy counter");
+}
+
 TEST(Election, AModuleThatAGpuTellsIsNeverAddedToTheProcessor) {
   const Inventory gpu =
       sensors({{.id = "gpu:GPU-1", .kind = DeviceKind::gpu, .parent = "module:GPU-1"},

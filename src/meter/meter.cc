@@ -66,6 +66,7 @@ void Meter::add_books(std::span<const Inventory* const> inventories, const Elect
   const Floor floor = known != options_.floors.end() ? known->second : Floor{.power = prior_floor(candidates)};
   books_.emplace_back(elected.device, elected.counted, std::move(candidates), cpus_followed_by(elected.device), floor,
                       options_.tick);
+  if (!elected.reason.empty()) books_.back().leave_unmetered(elected.reason);
 }
 
 void Meter::add_sources(std::span<const Inventory* const> inventories) {

@@ -295,10 +295,17 @@ std::string clocks(const Bill& bill) {
   return out;
 }
 
+// Of one that is counted nothing is known: what the rest did says little of the run.
+bool lacks_a_gpu(const Bill& bill) {
+  return std::ranges::any_of(bill.devices, [](const DeviceBill& device) {
+    return device.record.counted && device.record.device.kind == DeviceKind::gpu && !device.energy.measured;
+  });
+}
+
 std::string advice(const Bill& bill) {
   std::string out;
   const EnergyFigures& energy = bill.energy;
-  if (energy.total && energy.idle && *energy.total > 0 && bill.duration > kSecond) {
+  if (!lacks_a_gpu(bill) && energy.total && energy.idle && *energy.total > 0 && bill.duration > kSecond) {
     const double idle = static_cast<double>(*energy.idle) / static_cast<double>(*energy.total);
     if (idle > kMuchIdle) {
       out += line("advice", show_percent(idle) + " of the charge is idle draw of what the run kept reserved (" +

@@ -29,6 +29,7 @@ std::string in_words(std::string_view name) {
 }
 
 std::string how(const Diagnosis::Elected& elected) {
+  if (!elected.reason.empty()) return "nothing: " + elected.reason;
   std::string text = elected.channel.sensor + ", " + std::string{to_string(elected.channel.method)};
   // Two standard deviations, as on the bill.
   if (elected.channel.systematic > 0) text += ", ± " + show_percent(2 * elected.channel.systematic);
@@ -111,8 +112,9 @@ std::string diagnosis_text(const Diagnosis& diagnosis, const Style& style) {
   }
   out += "\n" + style.faint("  device                measured by") + "\n";
   for (const auto& elected : diagnosis.devices) {
+    const bool is_beside = !elected.counted && elected.reason.empty();
     const std::string line = "  " + pad_right(fit_middle(elected.device.id, 21), 22) + how(elected) +
-                             (elected.counted ? "" : "  (listed, not added)");
+                             (is_beside ? "  (listed, not added)" : "");
     out += (elected.counted ? line : style.faint(line)) + "\n";
     if (!elected.channel.provenance.empty()) out += paragraph(24, "", elected.channel.provenance);
     if (const std::string text = corrected(elected); !text.empty()) out += paragraph(24, "", text);
@@ -160,14 +162,16 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
   };
   for (const auto& elected : diagnosis.devices) {
     const Channel& channel = elected.channel;
+    const bool has_none = !elected.reason.empty();
     const auto [quantities, quantity_reasons] = quantities_of(elected);
     devices.push_back({{"id", elected.device.id},
                        {"kind", to_string(elected.device.kind)},
                        {"model", elected.device.model},
                        {"parent", elected.device.parent ? Json(*elected.device.parent) : Json(nullptr)},
                        {"counted", elected.counted},
-                       {"sensor", channel.sensor},
-                       {"method", to_string(channel.method)},
+                       {"sensor", has_none ? Json(nullptr) : Json(channel.sensor)},
+                       {"method", has_none ? Json(nullptr) : Json(to_string(channel.method))},
+                       {"reason", has_none ? Json(elected.reason) : Json(nullptr)},
                        {"detail", channel.detail},
                        {"update_period_seconds", static_cast<double>(channel.period) / 1e9},
                        {"window_seconds", static_cast<double>(channel.window) / 1e9},

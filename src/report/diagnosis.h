@@ -21,7 +21,8 @@ struct Diagnosis {
   struct Elected {
     Device device;
     bool counted = false;
-    Channel channel;                              // of the elected sensor, as it is corrected
+    Channel channel = {};                         // of the elected sensor, as it is corrected
+    std::string reason = {};                      // where there is none: why
     std::optional<Calibration> calibration = {};  // by which it is; of another sensor, where the two share a circuit
     std::vector<std::string> others = {};         // sensors that could stand in, best first
     std::optional<double> floor_watts = {};

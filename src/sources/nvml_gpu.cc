@@ -1,6 +1,7 @@
 #include "sources/nvml_gpu.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -107,6 +108,21 @@ void Gpu::leave_out(std::string_view what, Return status) {
   inventory_.notes.push_back(fmt::format("gpu:{} {}: {}", uuid_, what, words_of(status)));
 }
 
+// Nothing tells what it draws: the bill names it with this in place of a figure.
+void Gpu::note_unmetered(std::span<const std::string> refusals) {
+  const auto is_meter = [](const Channel& channel) {
+    return channel.kind == ChannelKind::energy || channel.kind == ChannelKind::power;
+  };
+  if (std::ranges::any_of(inventory_.channels, is_meter)) return;
+  std::vector<std::string> whys;
+  for (const std::string& refusal : refusals) {
+    std::string why = refusal.substr(refusal.rfind(": ") + 2);
+    if (std::ranges::find(whys, why) == whys.end()) whys.push_back(std::move(why));
+  }
+  inventory_.notes.push_back(
+      fmt::format("gpu:{}: neither its energy nor its power is told ({})", uuid_, fmt::join(whys, ", ")));
+}
+
 Return Gpu::field_status(Field field, Scope scope) const {
   FieldValue value{};
   return read_field(library_->call, device_, field, static_cast<std::uint32_t>(scope), value);
@@ -120,8 +136,10 @@ void Gpu::find_channels(const Driver& driver) {
   const bool has_power_field = std::ranges::any_of(
       inventory_.channels, [](const Channel& channel) { return channel.kind == ChannelKind::power; });
   if (!has_power_field) add_power(PowerCall::usage, Scope::gpu, device, driver);
+  const std::vector<std::string> refusals = inventory_.notes;
   work_.emplace(library_, device_, inventory_);
   add_module(driver);
+  note_unmetered(refusals);
   add_memory(driver);
 }
 

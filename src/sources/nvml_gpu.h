@@ -56,6 +56,7 @@ class Gpu final : public Source {
   void add_memory(const Driver& driver);
   std::uint32_t add_channel(Channel channel);
   void leave_out(std::string_view what, Return status);
+  void note_unmetered(std::span<const std::string> refusals);
   [[nodiscard]] Return field_status(Field field, Scope scope) const;
 
   // What a reading asks for. Power is asked for with each, and how the GPU fares with all but those that are one of

@@ -378,6 +378,15 @@ def test_a_run_that_is_killed_names_the_gpu_that_did_not_come_up(tmp_path, name)
     assert [notice for notice in run.bill["notices"] if "nvml: GPU 0 is not measured: " in notice], run.bill["notices"]
 
 
+def test_a_gpu_of_which_nothing_was_booked_yet_is_null_and_not_zero(tmp_path):
+    text = Machine([((), sound(SHORT)), ((), sound(SHORT))], SHORT).text()
+    run = run_on_lab(tmp_path / "killed", text, "sh", "-c", "sleep 1.2; kill -9 $PPID; sleep 0.2", begin=0.1)
+    assert len(run.gpus) == 2
+    for gpu in run.gpus:
+        assert gpu["measured_joules"] is None or gpu["measured_joules"] > 0, gpu
+        assert gpu["measured_joules"] is not None or gpu["reason"] == "not measured yet", gpu
+
+
 def alone_and_in_pairs():
     for defects in itertools.chain(((defect,) for defect in ALL), itertools.combinations(ALL, 2)):
         if not is_senseless(defects):

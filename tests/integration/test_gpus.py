@@ -124,6 +124,52 @@ def test_a_die_that_reports_nothing_is_null_and_not_zero(on_lab):
     assert second["measured_joules"] is None and second["reason"]
 
 
+MUTE = """
+[[gpu]]
+count = 2
+name = "NVIDIA H100 80GB HBM3"
+watts = 400
+utilisation = 0.9
+idle_watts = 70
+[[gpu.process]]
+pid = "job-child"
+[[defect]]
+kind = "answers"
+status = "%s"
+calls = ["field 191", "field 83", "field 186", "field 185", "nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetPowerUsage"]
+%s
+"""
+
+
+@pytest.mark.parametrize("status, words", [("no_permission", "no permission"), ("not_supported", "this GPU or driver does not have it")])
+@pytest.mark.parametrize("which", ["gpu = 0", ""])
+def test_a_gpu_of_which_nothing_tells_what_it_draws_is_on_the_bill_with_the_reason(on_lab, which, status, words):
+    outcome = on_lab(MUTE % (status, which), "sleep", "3")
+    first, second = outcome.gpus()
+    for gpu in [first] if which else [first, second]:
+        assert gpu["counted"] and gpu["measured_joules"] is None and gpu["method"] is None, gpu
+        assert gpu["reason"] == f"neither its energy nor its power is told ({words})"
+        assert gpu["quantities"]["sm_clock_mhz"]["mean"] > 0
+    if which:
+        assert second["measured_joules"] == pytest.approx(400 * 3, rel=0.05)
+    said = " ".join(outcome.err.split())
+    assert f"neither its energy nor its power is told ({words})" in said and "nothing works" not in json.dumps(outcome.bill)
+    assert which or "idle draw of what the run kept" not in said
+
+
+def test_doctor_names_a_gpu_of_which_nothing_tells_what_it_draws(everywatt, tmp_path):
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text(MUTE % ("no_permission", "gpu = 0"))
+
+    def doctor(*flags):
+        return subprocess.run([str(LAB), str(scenario), "--", str(BINARY), "doctor", *flags], env=everywatt.environment(),
+                              capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "nothing: neither its energy nor its power is told (no permission)" in " ".join(doctor().split())
+    first, second = [device for device in json.loads(doctor("--json"))["devices"] if device["kind"] == "gpu"]
+    assert first["sensor"] is None and first["reason"].endswith("(no permission)") and first["counted"]
+    assert second["sensor"] == "nvml-counter" and second["reason"] is None
+
+
 def test_a_lost_gpu_leaves_a_gap_comes_back_and_touches_no_other(on_lab):
     outcome = on_lab("lost", "sleep", "6")
     lost, other = outcome.gpus()

@@ -69,7 +69,7 @@ void DeviceBooks::watch_counter(RunDelta& into) {
 void DeviceBooks::depose_counter(std::size_t check, RunDelta& into) {
   const EnergyCurve& integral = meters_[check].curve();
   if (is_gpu()) gpu_floor_.emplace(meters_[check].candidate.channel.window);
-  learner_ = learner_of(device_.kind, {});
+  learner_ = learner_of(device_.kind, {}, most());
   for (Past& past : past_) {
     if (past.from < integral.points().front().time) continue;
     past.facts.energy = integral.between(past.from, std::min(past.to, integral.points().back().time));

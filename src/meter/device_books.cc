@@ -31,8 +31,8 @@ bool is_divided(const Activity::Piece& work) {
 
 }  // namespace
 
-FloorLearner learner_of(DeviceKind kind, Floor before) {
-  return kind == DeviceKind::gpu ? FloorLearner{before, FloorLearner::kStretch, kGpuWhole, kGpuSpread}
+FloorLearner learner_of(DeviceKind kind, Floor before, Power most) {
+  return kind == DeviceKind::gpu ? FloorLearner{before, FloorLearner::kStretch, kGpuWhole, kGpuSpread, most}
                                  : FloorLearner{before};
 }
 
@@ -61,7 +61,7 @@ DeviceBooks::DeviceBooks(Device device, bool counted, std::vector<Candidate> can
     : device_{std::move(device)},
       counted_{counted},
       cpus_{std::move(cpus)},
-      learner_{learner_of(device_.kind, floor)},
+      learner_{learner_of(device_.kind, floor, candidates.empty() ? Power{} : candidates.front().channel.most)},
       first_floor_{floor} {
   for (Candidate& candidate : candidates) {
     std::optional<ChannelMeter> sensor;
@@ -281,8 +281,8 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   const IdleShare share =
       is_gpu() ? gpu_idle_share(device_, has_pieces ? work.held : kNobody, around.tenants, around.run, until_, until)
                : idle_share(cpus_, around.tenants, around.run, until_, until);
-  const Power from_window = FloorLearner::prior_below(
-      static_cast<double>(energy) * microjoule / (static_cast<double>(length) * 1e-9 * second), utilisation);
+  const Power draw = static_cast<double>(energy) * microjoule / (static_cast<double>(length) * 1e-9 * second);
+  const Power from_window = FloorLearner::prior_below(draw, utilisation, is_gpu() ? most() : Power{});
   const std::optional<Power> shared = shared_floor(until, around, from_window);
   const Floors own = own_floors(from_window);
   const bool rests = work.rested > (length - std::min(length, work.worked)) / 2;

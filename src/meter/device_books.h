@@ -196,6 +196,7 @@ class DeviceBooks {
   Meter& elected() { return meters_.front(); }
   [[nodiscard]] const Meter& elected() const { return meters_.front(); }
   [[nodiscard]] Floors own_floors(Power from_window) const;
+  [[nodiscard]] Power most() const { return meters_.empty() ? Power{} : elected().candidate.channel.most; }
 
   Device device_;
   bool counted_;
@@ -252,7 +253,7 @@ class DeviceBooks {
 };
 
 // Learns the floor of a device of that kind; `before`: what is known of it already.
-FloorLearner learner_of(DeviceKind kind, Floor before);
+FloorLearner learner_of(DeviceKind kind, Floor before, Power most);
 
 // Books all windows of a device anew from its series, outside any phase, with another floor
 // wherever the run was alone on the host; what was shared stays as it was

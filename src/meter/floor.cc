@@ -21,6 +21,9 @@ constexpr double kWorthALine = 0.5;
 // its floor: the floor lies anywhere between nothing and that draw, and the middle
 // errs least. Flagged as prior.
 constexpr double kPriorRise = 1.0;
+// An H100 and an H200 with a context drew 17 % of their limits while nobody worked (docs/measurements); a channel's
+// most is one and a half times the limit.
+constexpr double kIdleOfMost = 0.17 / 1.5;
 
 }  // namespace
 
@@ -80,7 +83,7 @@ PowerPoint FloorLearner::Stretch::take() {
 
 // Of stretches that are long enough for no error of a reading's time to matter.
 void FloorLearner::note_lowest(const PowerPoint& whole) {
-  const double prior = prior_below(whole.watts * watt, whole.utilisation) / watt;
+  const double prior = prior_below(whole.watts * watt, whole.utilisation, most_) / watt;
   lowest_watts_ = std::min(lowest_watts_.value_or(whole.watts), whole.watts);
   lowest_prior_watts_ = std::min(lowest_prior_watts_.value_or(prior), prior);
 }
@@ -140,7 +143,12 @@ std::optional<Floor> FloorLearner::fit() const {
   return Floor{.power = line->floor * watt, .method = FloorMethod::regression, .windows = seen_};
 }
 
-Power FloorLearner::prior_below(Power draw, double utilisation) { return (1 / (1 + kPriorRise * utilisation)) * draw; }
+Power FloorLearner::prior_below(Power draw, double utilisation, Power most) {
+  const Power below = (1 / (1 + kPriorRise * utilisation)) * draw;
+  if (most <= Power{}) return below;
+  const Power beside_work = utilisation < 1 ? (1 / (1 - utilisation)) * (draw - utilisation * most) : Power{};
+  return std::min(below, std::max(beside_work, kIdleOfMost * most));
+}
 
 Floor FloorLearner::best() const {
   if (const auto quiet = envelope()) {

@@ -39,8 +39,10 @@ class FloorLearner {
   // `before`: what is known already; zero power: nothing. `whole`: a stretch so long that no error of a reading's time
   // matters.
   // `spread`: of utilisation that a line needs.
-  explicit FloorLearner(Floor before, Nanoseconds stretch = kStretch, Nanoseconds whole = kStretch, double spread = 0.2)
-      : before_{before}, stretch_{stretch}, whole_stretch_{whole}, spread_{spread} {}
+  // `most`: a power that a GPU cannot exceed; zero: not known, or no GPU.
+  explicit FloorLearner(Floor before, Nanoseconds stretch = kStretch, Nanoseconds whole = kStretch, double spread = 0.2,
+                        Power most = {})
+      : before_{before}, stretch_{stretch}, whole_stretch_{whole}, spread_{spread}, most_{most} {}
 
   // One stretch of the device: energy, its length, its utilisation 0..1, and whether it was as it is when it works.
   enum class State { ready, resting };
@@ -54,8 +56,9 @@ class FloorLearner {
   void note_glimpse(Power power, State state) { (state == State::ready ? glimpse_ : resting_glimpse_) = power; }
 
   // What the floor of a device is taken for of which only one draw is known:
-  // all of it where nobody worked, half of it where all of it worked.
-  static Power prior_below(Power draw, double utilisation);
+  // all of it where nobody worked, half of it where all of it worked. Of a GPU that cannot exceed `most` what such GPUs
+  // were seen to draw, where its work can have drawn the rest.
+  static Power prior_below(Power draw, double utilisation, Power most = {});
   // The best that is known now; zero power: nothing is.
   [[nodiscard]] Floor now() const;
   // What was seen at rest, which no floor at work is below; none: it was not seen.
@@ -81,6 +84,7 @@ class FloorLearner {
   Nanoseconds stretch_;
   Nanoseconds whole_stretch_;
   double spread_;
+  Power most_;
   // Grows until it is long enough to be an observation.
   struct Stretch {
     double joules = 0;

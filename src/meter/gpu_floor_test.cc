@@ -115,6 +115,18 @@ TEST(GpuFloor, ALineIsNotBelowWhatIsSeenAtRest) {
   EXPECT_NEAR(learner.now().power / watt, 35, 1e-9);
 }
 
+// Of an H100 whose limit is 700 W.
+TEST(GpuFloor, WithoutAPauseItIsWhatSuchGpusDrawWhereWorkCanHaveDrawnTheRest) {
+  const auto prior = [](double watts, double utilisation) {
+    return FloorLearner::prior_below(watts * watt, utilisation, 1050.0 * watt) / watt;
+  };
+  EXPECT_NEAR(prior(400, 0.6), 119, 0.1);
+  EXPECT_NEAR(prior(400, 1), 119, 0.1);
+  EXPECT_NEAR(prior(300, 0.02), (300 - 0.02 * 1050) / 0.98, 0.1) << "so little work cannot draw more";
+  EXPECT_NEAR(prior(90, 0.6), 90 / 1.6, 0.1) << "less is drawn at all";
+  EXPECT_EQ(prior(300, 0), 300);
+}
+
 TEST(GpuFloor, WhereWorkLiesIsKnownBestAtItsEdgesSoThatDoubtfulReadingsDoNotTiltTheLine) {
   FloorLearner learner{{}, FloorLearner::kStretch, kSecond, 0.03};
   for (int i = 0; i < 30; ++i) {

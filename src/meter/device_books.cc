@@ -316,7 +316,7 @@ void DeviceBooks::book(Nanoseconds until, const Surroundings& around, RunDelta& 
   work_was_told_ |= worked.has_value();
   work_was_divided_ |= is_gpu() && device_.slices.empty() && is_divided(work);
   work_was_missed_ |= !worked && energy > 0;  // not before its sensor came up
-  worked_ += work.worked;
+  worked_ += worked.value_or(0);
   ours_ += work.ours;
   observed_ += curve.observed(until_, until);
   reserved_time_ += static_cast<Nanoseconds>(static_cast<Wide>(facts.length) * share.ours / kWholeDevice);

@@ -113,6 +113,7 @@ class Machine {
     for (const auto& [pid, share] : worked)
       readings.push_back({.channel = 1, .raw = static_cast<std::uint64_t>(share * 1e6), .pid = pid});
     for (const std::int64_t pid : contexts) readings.push_back({.channel = 2, .raw = 1, .pid = pid});
+    readings.push_back({.channel = 2, .raw = contexts.size()});
     if (inventory_.channels.size() > 3)
       readings.push_back({.channel = 3, .raw = static_cast<std::uint64_t>(watts_ * 1e6)});
     meter_->take(0, {now_, now_}, readings);

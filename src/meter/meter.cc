@@ -235,7 +235,10 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
     cpu_times_.erase(cpu_times_.begin(), cpu_times_.end() - 1);
   }
   std::map<std::string, Work> gpus;
-  for (GpuUse& gpu : gpus_) gpus[gpu.device] = gpu.activity.close();
+  for (GpuUse& gpu : gpus_) {
+    if (close == DeviceBooks::Close::end) gpu.activity.finish();
+    gpus[gpu.device] = gpu.activity.close();
+  }
   note_first_gpu_work(gpus, delta);
   note_gpu_work_of_processes(context.until.steady);
   note_phase_quantities(gpus);

@@ -62,6 +62,8 @@ void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> rea
   snapshot.time = time;
   snapshot.tells_work = gpu.whole.utilisation.has_value();
   snapshot.shows_processes = gpu.whole.contexts.has_value();
+  snapshot.lists_processes =
+      std::ranges::any_of(readings, [&](const Reading& reading) { return reading.channel == gpu.whole.contexts; });
   snapshot.is_awake = gpu.is_awake;
   snapshot.told.clear();
   snapshot.processes.clear();

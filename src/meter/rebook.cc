@@ -17,8 +17,8 @@ Power floor_of(std::int64_t value, Floors floors) {
 // In the windows before and after, of what was told.
 Nanoseconds beside(const std::vector<SeriesPoint>& cumulative, std::size_t window, std::size_t windows) {
   const auto in = [&](std::size_t i) {
-    if (i == 0 || i >= windows || cumulative[i].value < 0) return Nanoseconds{0};
-    return std::max<Nanoseconds>(0, cumulative[i].value - std::max<std::int64_t>(0, cumulative[i - 1].value));
+    if (i == 0 || i >= windows || std::min(cumulative[i].value, cumulative[i - 1].value) < 0) return Nanoseconds{0};
+    return std::max<Nanoseconds>(0, cumulative[i].value - cumulative[i - 1].value);
   };
   return in(window - 1) + in(window + 1);
 }
@@ -34,12 +34,12 @@ std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant sta
   EnergyCurve curve;
   for (const SeriesPoint& point : series.points[Track::energy]) curve.append(point.time, point.value);
   std::vector<Entry> entries;
+  std::int64_t worked_before = 0;  // up to the last window of which it is known
   const std::size_t windows = std::min({worked.size(), ours.size(), reserved.size(), unreserved.size(), floor.size()});
   for (std::size_t i = 1; i < windows; ++i) {
     const Nanoseconds from = worked[i - 1].time;
     const Nanoseconds to = worked[i].time;
     const bool known = worked[i].value >= 0;
-    const std::int64_t worked_before = std::max<std::int64_t>(worked[i - 1].value, 0);
     const IdleShare share{.ours = static_cast<std::uint64_t>(reserved[i].value),
                           .unreserved = static_cast<std::uint64_t>(unreserved[i].value)};
     const Accounts accounts =
@@ -53,6 +53,7 @@ std::vector<Entry> rebook(const DeviceSeries& series, Floors floors, Instant sta
                       .by_share = is_by_share(series.device.starts_with("gpu:"), series.is_sliced, known, share),
                       .worked_beside = series.is_blurred ? beside(worked, i, windows) : 0,
                       .ours_beside = series.is_blurred ? beside(ours, i, windows) : 0});
+    if (known) worked_before = worked[i].value;
     const std::int64_t minute = (started.wall + (from - started.steady)) / (60 * kSecond);
     std::ranges::move(entries_of(series.device, accounts, curve, from, to, {}, minute), std::back_inserter(entries));
   }

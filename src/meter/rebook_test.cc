@@ -47,6 +47,15 @@ TEST(Rebook, OfALongMeanWhatExceedsTheFloorOfThatStateIsOfTheWorkAround) {
   EXPECT_EQ(sum.busy, 660'000'000);
 }
 
+TEST(Rebook, WhatFollowsATimeOfUnknownWorkIsNotAllWorkSinceTheBegin) {
+  DeviceSeries series = three_seconds(kReady);
+  series.points[Track::worked] = {{0, 0}, {kSecond, kSecond / 2}, {2 * kSecond, -1}, {3 * kSecond, kSecond}};
+  series.points[Track::ours] = {{0, 0}, {kSecond, kSecond / 2}, {2 * kSecond, kSecond / 2}, {3 * kSecond, kSecond}};
+  const Accounts sum = sum_of(rebook(series, kFloors, {}));
+  EXPECT_EQ(sum.idle, 80'000'000);  // half of the first and half of the third
+  EXPECT_EQ(sum.measured(), 700'000'000);
+}
+
 TEST(Rebook, AFloorThatWasAgreedOnStands) {
   DeviceSeries series = three_seconds(70'000'000);
   series.is_blurred = true;

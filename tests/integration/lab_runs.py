@@ -89,3 +89,41 @@ def run_all(folder, machines):
         begun = {name: pool.submit(run_on_lab, folder / name, scenario, "sleep", str(seconds), begin=next(iter(begin), None))
                  for name, (scenario, seconds, *begin) in longest_first}
     return {name: run.result() for name, run in begun.items()}
+
+
+def gaps_of(run, row):
+    """In seconds of the scenario, none within another."""
+    spans = []
+    for gap in sorted((g for g in run.bill["gaps"] if g["device"] == row["id"]), key=lambda g: g["start"]):
+        assert gap["reason"]
+        begin = run.in_scenario(gap["start"])
+        end = min(begin + gap["seconds"], run.end)
+        if spans:
+            begin = max(begin, spans[-1][1])
+        if begin < end:
+            spans.append((begin, end))
+    return spans
+
+
+# Of a GPU's energy: boards of the lab count truly. Work is told a sixth of a second at a time, and where a look fails
+# by more: on a busy machine what a run draws before its first look is a quarter of a second.
+DIVIDED_TO, EDGE = 0.03, 0.25
+
+
+def assert_charged(run, row, truth):
+    """Each job is alone on its GPU: all is its own, but for what nobody can tell."""
+    if row["measured_joules"] is None:
+        return
+    assert row["other_joules"] == 0, row
+    if "utilisation-unknown" in row["flags"]:
+        return
+    whole = truth[row["id"]]
+    edge = EDGE * whole["idle_joules"] / run.bill["duration_seconds"]
+    assert row["unattributed_joules"] <= edge, row
+    # A mean over a second that was not read to its end shows half of what was drawn in it.
+    late = 0.5 if row["method"] == "integrated" else 0
+    unseen = sum(truth_between(run.scenario, begin - late, end)[row["id"]]["accounts"]["active_joules"] for begin, end in gaps_of(run, row))
+    busy, slack = whole["accounts"]["active_joules"], DIVIDED_TO * whole["joules"] + edge
+    assert busy - unseen - slack <= row["busy_joules"] <= busy + slack, (row, whole)
+    # What is measured is the truth within its own bounds: and so is what is left of it, the idle draw.
+    assert row["total_joules"] >= row["measured_joules"] - edge, row

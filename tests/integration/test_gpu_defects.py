@@ -11,7 +11,7 @@ import json
 import pytest
 
 from conftest import assert_books_balance, device
-from lab_runs import run_all, run_on_lab, truth_between
+from lab_runs import assert_charged, gaps_of, run_all, run_on_lab, truth_between
 
 COMPUTE_PROCESSES = [f"nvmlDeviceGetComputeRunningProcesses{version}" for version in ("_v3", "_v2", "")]
 PROCESS_CALLS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetComputeRunningProcesses_v3",
@@ -238,20 +238,6 @@ def assert_on_time(run, machine):
     assert life - run.end < LATE
 
 
-def gaps_of(run, row):
-    """In seconds of the scenario, none within another."""
-    spans = []
-    for gap in sorted((g for g in run.bill["gaps"] if g["device"] == row["id"]), key=lambda g: g["start"]):
-        assert gap["reason"]
-        begin = run.in_scenario(gap["start"])
-        end = min(begin + gap["seconds"], run.end)
-        if spans:
-            begin = max(begin, spans[-1][1])
-        if begin < end:
-            spans.append((begin, end))
-    return spans
-
-
 def assert_true(run, row, truth):
     """Null with a reason; else all that was there while it was seen, and nothing more than there was."""
     joules = truth[row["id"]]["joules"]
@@ -304,6 +290,8 @@ def assert_machine(run, name, machine):
     for row in run.devices:
         if row["method"] not in ("modelled", "assumed"):
             assert_true(run, row, truth)
+        if row["kind"] == "gpu":
+            assert_charged(run, row, truth)
     is_seen = not any(is_of(name, kind) for kind in ("absent", "foreign", "zero"))
     dies = sum(2 if gpu.twin else 1 for _, gpu in machine.gpus)
     assert len(run.gpus) == (dies if is_seen else 0)
@@ -312,7 +300,7 @@ def assert_machine(run, name, machine):
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_a_machine_with_defects_is_measured_on_time_and_truly(runs, name):
+def test_a_machine_with_defects_is_measured_on_time_and_truly_and_charged_to_its_job(runs, name):
     assert_machine(runs[name], name, MACHINES[name])
 
 
@@ -359,6 +347,7 @@ def test_a_gpu_that_does_not_answer_when_the_run_begins_keeps_none_but_itself(st
     # Another goes on after a quarter of a second, at the next tick, which a busy machine may have late.
     assert beside["coverage"] > 0.8 and beside["method"] == "counter", beside
     assert_true(run, beside, truth)
+    assert_charged(run, beside, truth)
     if "for good" in name:
         assert [gpu["id"] for gpu in run.gpus] == [beside["id"]]
         why = "it did not answer before the end" if "hangs" in name else "the GPU is lost"
@@ -369,6 +358,8 @@ def test_a_gpu_that_does_not_answer_when_the_run_begins_keeps_none_but_itself(st
     assert 2.2 / SHORT < gpu["coverage"] < 3.6 / SHORT, gpu  # it was there from the second second on
     assert "was not up yet" in next(g["reason"] for g in run.bill["gaps"] if g["device"] == gpu["id"])
     assert_true(run, gpu, truth)
+    # Not its busy joules: of a window in whose middle a GPU came up, all that was seen may be booked as idle.
+    assert gpu["other_joules"] == 0, gpu
 
 
 @pytest.mark.parametrize("name", [name for name in AT_START if "for good" in name])

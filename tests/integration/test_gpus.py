@@ -277,19 +277,6 @@ def test_of_eight_gpus_the_two_that_a_variable_names_are_charged(on_lab):
     assert gpus[1]["unattributed_joules"] == pytest.approx(80 * 3, rel=0.05)
 
 
-def test_two_runs_on_one_gpu_book_it_once(everywatt, tmp_path):
-    """A run that works beside one that only holds a context."""
-    scenario = tmp_path / "scenario.toml"
-    scenario.write_text(STEP)
-    script = (f"{BINARY} run --quiet --json {tmp_path}/a.json -- sleep 4 & {BINARY} run --quiet --json {tmp_path}/b.json -- sleep 4; wait")
-    subprocess.run([str(LAB), "--truth", str(tmp_path / "truth.json"), str(scenario), "--", "sh", "-c", script],
-                   env=everywatt.environment(), check=True, timeout=60, capture_output=True)
-    truth, = json.loads((tmp_path / "truth.json").read_text())["devices"].values()
-    bills = [json.loads((tmp_path / name).read_text()) for name in ("a.json", "b.json")]
-    booked = sum(device["total_joules"] for bill in bills for device in bill["energy"]["devices"] if device["kind"] == "gpu")
-    assert booked <= truth["joules"] * 1.03
-
-
 def test_doctor_says_what_each_watt_means(everywatt):
     done = subprocess.run([str(LAB), str(KNOWN["a100"]), "--", str(BINARY), "doctor"], env=everywatt.environment(),
                           capture_output=True, text=True, timeout=60, check=True)

@@ -107,9 +107,23 @@ def runs(tmp_path_factory):
     return run_all(tmp_path_factory.mktemp("truth"), machines)
 
 
-# How old what is known of the work can be at an end of the run: the register of the utilisation is the mean of a sixth
-# of a second, and looked at every tenth.
-AGE = 1 / 6 + 0.1
+# Boards of the lab count truly unless their scenario says otherwise: what a bill states for boards at large is no bound.
+# Here it is what can be off by chance, in parts of a device's energy, and what was drawn in the tenth of a second by
+# which the ends of a run are known.
+MEASURED_TO, DIVIDED_TO, EDGE = 0.02, 0.03, 0.1
+# No counter, and a meter that shows 5 W too much.
+WRONG_METERS = [("kepler", "gpu")]
+# These never rest, and draw less when they do than any line through what they show: their floor cannot be seen.
+UNSEEN_FLOORS = [("gh200", "package"), ("h100", "package"), ("h100", "dram"), ("h100_node", "package"), ("h100_node", "dram"),
+                 ("h100_node", "gpu"), ("twin", "gpu"), ("v100", "gpu")]
+
+
+def slack(name, row, truth, part):
+    """Joules by which a figure may be off."""
+    unseen = (1 - row["coverage"]) * truth["joules"]  # before its sensor came up
+    by_meter = row["uncertainty_joules"] if (name, row["kind"]) in WRONG_METERS else 0
+    watts = truth["joules"] / (LONG_ENOUGH if name == "low_at_idle" else SECONDS)
+    return max(by_meter, part * truth["joules"]) + EDGE * watts + unseen
 
 
 def true_accounts(kind, truth):
@@ -149,7 +163,9 @@ def test_the_energy_of_every_device_is_its_truth_within_the_stated_uncertainty(r
     assert measured(run)
     for row, truth in measured(run):
         millisecond = 1e-3 * truth["joules"]  # to which a bill says when it began
-        assert abs(row["measured_joules"] - truth["joules"]) <= row["uncertainty_joules"] + millisecond, row
+        off = abs(row["measured_joules"] - truth["joules"])
+        assert off <= row["uncertainty_joules"] + millisecond, row
+        assert off <= slack(name, row, truth, MEASURED_TO), row
 
 
 @pytest.mark.parametrize("name", [n for n in ALL_RUNS if n not in ("mig", "old_driver")])
@@ -158,21 +174,20 @@ def test_what_is_charged_of_a_gpu_is_its_truth_whatever_is_known_of_the_floor(ru
     assert gpus
     for row, truth in gpus:
         accounts = true_accounts("gpu", truth)
-        aged = AGE * truth["joules"] / SECONDS
         charged = accounts["busy"] + accounts["idle"]
-        assert abs(row["total_joules"] - charged) <= row["uncertainty_joules"] + aged, (row, accounts)
+        assert abs(row["total_joules"] - charged) <= slack(name, row, truth, DIVIDED_TO), (row, accounts)
         for account in ("other", "unattributed"):
-            assert abs(row[account + "_joules"] - accounts[account]) <= row["uncertainty_joules"] + aged, (row, accounts)
+            assert abs(row[account + "_joules"] - accounts[account]) <= slack(name, row, truth, DIVIDED_TO), (row, accounts)
 
 
 @pytest.mark.parametrize("name", ALL_RUNS)
 def test_every_account_is_its_truth_as_far_as_the_floor_is_known(runs, name):
     for row, truth in known_work(runs[name]):
-        slack = row["uncertainty_joules"] + AGE * truth["joules"] / SECONDS
-        if "floor:envelope" not in row["flags"]:
-            slack += row["idle_joules"]  # not seen: it lies between nothing and twice what was taken for it
+        bound = slack(name, row, truth, DIVIDED_TO)
+        if (name, row["kind"]) in UNSEEN_FLOORS:
+            bound += row["idle_joules"]  # it lies between nothing and twice what was taken for it
         for account, joules in true_accounts(row["kind"], truth).items():
-            assert abs(row[account + "_joules"] - joules) <= slack, (account, joules, row)
+            assert abs(row[account + "_joules"] - joules) <= bound, (account, joules, row)
 
 
 def test_where_the_floor_was_seen_every_account_is_its_truth_to_a_percent(runs):
@@ -181,9 +196,9 @@ def test_where_the_floor_was_seen_every_account_is_its_truth_to_a_percent(runs):
     for row, truth in rows:
         assert {"floor:envelope", "floor:other-state"} & set(row["flags"])  # the latter of a GPU that nobody holds
         # And what was drawn before the first look at the processes, a tenth of a second and a start of NVML in.
-        slack = 0.01 * truth["joules"] + 0.15 * truth["idle_joules"] / SECONDS
+        bound = 0.01 * truth["joules"] + 0.15 * truth["idle_joules"] / SECONDS
         for account, joules in true_accounts(row["kind"], truth).items():
-            assert abs(row[account + "_joules"] - joules) <= slack, (account, joules, row)
+            assert abs(row[account + "_joules"] - joules) <= bound, (account, joules, row)
 
 
 def test_where_nothing_is_known_of_the_work_all_is_unattributed(runs):

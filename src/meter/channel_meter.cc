@@ -46,6 +46,7 @@ ChannelMeter::ChannelMeter(Channel channel, Nanoseconds tick)
     : channel_{std::move(channel)},
       tick_{std::max(tick, channel_.spacing)},
       counter_{channel_.range, fastest(channel_)},
+      period_{channel_.period},
       phase_{channel_.period} {}
 
 void ChannelMeter::watch_aliasing() {
@@ -128,7 +129,7 @@ std::optional<Nanoseconds> ChannelMeter::place(Stamp stamp, std::uint64_t raw) {
 
 void ChannelMeter::reach_back(Nanoseconds begin) {
   if (curve_.points().size() < 2 || !first_watts_) return;
-  const double unseen = *first_watts_ * seconds_between(begin, curve_.points().front().time) * 1e6;
+  const double unseen = head_watts() * seconds_between(begin, curve_.points().front().time) * 1e6;
   variance_ += std::pow(unseen * kTailError, 2);
   curve_.reach_back(begin, std::llround(unseen));
 }
@@ -158,6 +159,7 @@ void ChannelMeter::finish(Nanoseconds until) {
 }
 
 void ChannelMeter::take(Stamp stamp, std::uint64_t raw) {
+  if (take_period(stamp, raw)) return;
   const auto placed = place(stamp, raw);
   if (!placed) {
     waiting_ = {stamp, raw};
@@ -208,6 +210,7 @@ void ChannelMeter::take_counter(Stamp stamp, std::uint64_t raw) {
   const Nanoseconds time = stamp.middle();
   const CounterStep step = counter_.next(time, raw);
   if (step.kind == Kind::first) {
+    first_half_width_ = stamp.half_width();
     curve_.append(time, 0);
     return;
   }
@@ -219,7 +222,8 @@ void ChannelMeter::take_counter(Stamp stamp, std::uint64_t raw) {
       static_cast<MicroJoules>(static_cast<Wide>(raw_total_) * channel_.scale.numerator / channel_.scale.denominator);
   total_ = std::max(total_, counted + static_cast<MicroJoules>(std::llround(offset_total_)));
   const double watts = static_cast<double>(total_ - before) / 1e6 / seconds;
-  edge_ = std::max(edge_, watts * static_cast<double>(stamp.half_width()) / 1e3);
+  edge_ = std::max(watts, last_watts_) * static_cast<double>(stamp.half_width()) / 1e3;
+  if (!first_watts_) first_edge_ = watts * static_cast<double>(first_half_width_) / 1e3;
   if (step.kind == Kind::reset) {
     ++resets_;
     silences_.push_back({last_time_, time, "the counter began again: what was spent in between is not known"});
@@ -260,7 +264,7 @@ void ChannelMeter::take_power(Stamp stamp, std::uint64_t raw) {
     total_ = std::max(total_, static_cast<MicroJoules>(std::llround(power_total_)));
     (part_time_ ? part_time_->variance : variance_) += std::pow(missed_watts(watts) * seconds * 1e6, 2);
   }
-  edge_ = std::max(edge_, watts * static_cast<double>(stamp.half_width()) / 1e3);
+  edge_ = first_edge_ = std::max(edge_, watts * static_cast<double>(stamp.half_width()) / 1e3);
   append(time, silent ? Sight::unseen : Sight::observed);
   lay_tile(time + channel_.window / 2, watts);
   before_last_watts_ = std::exchange(last_watts_, watts);
@@ -345,7 +349,8 @@ double ChannelMeter::random_uncertainty() const {
   const double age = is_slow() ? seconds_between(0, phase_.half_width(last_time_)) : 0;
   const double aged = (last_watts_ - first_watts_.value_or(last_watts_)) * age * 1e6;
   // What is unseen is missing each time: it adds up.
-  double variance = variance_ + (2 * (edge_ * edge_ + step * step) + aged * aged + unseen_ * unseen_) / 3;
+  double variance =
+      variance_ + (first_edge_ * first_edge_ + edge_ * edge_ + 2 * step * step + aged * aged + unseen_ * unseen_) / 3;
   if (part_time_) {
     const bool repeats = part_time_->verdict.repeats;
     if (!repeats) variance += part_time_->variance;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "meter/aliasing.h"
+#include "meter/tick_period.h"
 #include "meter/tick_phase.h"
 #include "model/counter.h"
 #include "model/device.h"
@@ -37,6 +38,8 @@ class ChannelMeter {
   ChannelMeter(Channel channel, Nanoseconds tick);
 
   void take(Stamp stamp, std::uint64_t raw);
+  // The curve is used from here on: what is learnt of the register later places what comes later.
+  void settle();
   // The run began then, before the first that was read: what was drawn in between is taken to be as the first that was.
   void reach_back(Nanoseconds begin);
   // The run ends here: what a lagging sensor has not shown yet is taken to be as the last that it has.
@@ -98,6 +101,9 @@ class ChannelMeter {
   [[nodiscard]] bool is_slow() const { return channel_.period > 10 * kMillisecond; }
   [[nodiscard]] Nanoseconds lag() const;
   [[nodiscard]] double tail_watts() const;
+  [[nodiscard]] double head_watts() const;
+  bool take_period(Stamp stamp, std::uint64_t raw);
+  void place_anew();
   std::optional<Nanoseconds> place(Stamp stamp, std::uint64_t raw);
   struct Renewals {
     Nanoseconds early = 0;
@@ -115,6 +121,7 @@ class ChannelMeter {
   Channel channel_;
   Nanoseconds tick_;
   Counter counter_;
+  TickPeriod period_;  // of counters
   TickPhase phase_;
   std::uint64_t last_raw_ = 0;
   // A reading of which it cannot be told what renewal it shows waits for the next, which makes it needless.
@@ -123,6 +130,9 @@ class ChannelMeter {
     std::uint64_t raw = 0;
   };
   std::optional<Waiting> waiting_;
+  std::vector<Waiting> early_;          // of a slow counter, all until it settled
+  std::optional<std::uint64_t> shown_;  // by the last reading of one
+  bool is_settled_ = false;
   int passed_over_ = 0;  // in a row
   EnergyCurve curve_;
   std::uint64_t raw_total_ = 0;  // of counters, raw units since the first reading
@@ -130,6 +140,7 @@ class ChannelMeter {
   double power_total_ = 0;       // of power, microjoules since the first reading
   MicroJoules total_ = 0;
   Nanoseconds first_time_ = 0;
+  Nanoseconds first_half_width_ = 0;  // of its stamp
   Nanoseconds not_observed_ = 0;
   Nanoseconds last_time_ = 0;
   Nanoseconds last_read_ = 0;
@@ -139,7 +150,10 @@ class ChannelMeter {
   double before_last_watts_ = 0;
   double variance_ = 0;  // of integration, in square microjoules
   double unseen_ = 0;    // what was probably drawn unseen, microjoules: none of it is in the total
-  double edge_ = 0;      // half-widths × power at the first and the last reading, microjoules
+  // Half-widths × power, microjoules: of a counter at its first and its last reading, which its total lies between;
+  // of power the most at any.
+  double first_edge_ = 0;
+  double edge_ = 0;
   std::uint64_t readings_ = 0;
   std::uint64_t wraps_ = 0;
   std::uint64_t resets_ = 0;

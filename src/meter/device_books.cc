@@ -166,6 +166,7 @@ bool DeviceBooks::settle_election(Nanoseconds until, Close close) {
   }
   if (!booking_) {
     booking_ = true;
+    if (elected().sensor) elected().sensor->settle();
     note_unseen_start();
     booked_at_ = elected().curve().at(start_);
     emitted_more_ = std::max<MicroJoules>(0, -booked_at_);

@@ -28,11 +28,12 @@ constexpr std::size_t kMostWaiting = 64;
 }  // namespace
 
 struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
-  // A register that is read until it shows another value.
+  // A register that is read until it shows another value; the first time until it has done so twice, which tells how
+  // often it does (meter/tick_period.h).
   struct Hunted {
     std::uint32_t channel = 0;
     std::uint64_t raw = 0;
-    bool is_seen = false;
+    int renewals = 0;
   };
   struct Slot {
     std::unique_ptr<Source> source;
@@ -40,6 +41,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     bool is_asked = false;  // for one of all that there is, not by the pace
     std::optional<Nanoseconds> reading_since = {};
     std::vector<Hunted> hunted = {};  // registers, in the order in which they are read
+    int enough = 2;                   // renewals of each, in this hunt
   };
 
   // A device that has not come up.
@@ -150,18 +152,19 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     --readers;
   }
 
-  // Whether each register has been renewed since the hunt began. What is left out of a reading has been, or is not
-  // there.
-  static bool has_seen_all(std::vector<Hunted>& hunted, std::span<const Reading> readings) {
+  // Whether each register has been renewed often enough since the hunt began. What is left out of a reading has been,
+  // or is not there.
+  static bool has_seen_all(Slot& slot, std::span<const Reading> readings) {
+    auto& hunted = slot.hunted;
     if (hunted.empty()) {
       for (const Reading& reading : readings) hunted.push_back({reading.channel, reading.raw});
       return false;
     }
     for (const Reading& reading : readings) {
       const auto known = std::ranges::find(hunted, reading.channel, &Hunted::channel);
-      if (known != hunted.end()) known->is_seen |= known->raw != std::exchange(known->raw, reading.raw);
+      if (known != hunted.end()) known->renewals += std::exchange(known->raw, reading.raw) != reading.raw;
     }
-    return std::ranges::all_of(hunted, &Hunted::is_seen);
+    return std::ranges::all_of(hunted, [&](const Hunted& one) { return one.renewals >= slot.enough; });
   }
 
   // How long the call took. `readings`: the reader's memory for what it gives.
@@ -179,8 +182,11 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
                                   : slot.source->sample_on_pace(now_tick, readings);
     stamp.after = clock.now().steady;
     lock.lock();
-    if (!is_one_of_many) slot.hunted.clear();
-    if (is_one_of_many && has_seen_all(slot.hunted, readings)) slot.wanted = std::min(slot.wanted, 1);
+    if (!is_one_of_many && !slot.hunted.empty()) {
+      slot.hunted.clear();
+      slot.enough = 1;
+    }
+    if (is_one_of_many && has_seen_all(slot, readings)) slot.wanted = std::min(slot.wanted, 1);
     slot.reading_since.reset();
     keep({.source = slot.source.get(), .stamp = stamp, .readings = readings.size(), .outcome = std::move(outcome)},
          readings);

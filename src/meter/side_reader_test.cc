@@ -179,6 +179,36 @@ TEST(SideReader, OfAHuntsReadingsAllButTheLastAreQuick) {
   EXPECT_EQ(take(side).readings.at(0).raw, 0u);
 }
 
+// A register that is renewed at every fourth reading.
+class Moving final : public Source {
+ public:
+  const Inventory& inventory() const override { return inventory_; }
+  Result<void> sample(std::vector<Reading>& out) override {
+    out.push_back({.channel = 0, .raw = readings_++ / 4});
+    return {};
+  }
+
+ private:
+  Inventory inventory_;
+  std::uint64_t readings_ = 0;
+};
+
+TEST(SideReader, TheFirstHuntTellsHowOftenARegisterIsRenewed) {
+  SideReader side;
+  side.open(0, one<Moving>);
+  ASSERT_TRUE(side.wait(SideReader::For::openings, in(5s)));
+  for (const std::size_t expected : {std::size_t{10}, std::size_t{4}}) {
+    side.request(SideReader::Look::hunt);
+    std::size_t readings = 0;
+    const Nanoseconds deadline = in(1s);
+    while (RealClock{}.now().steady < deadline) {
+      std::this_thread::sleep_for(10ms);
+      readings += take(side).readings.size();
+    }
+    EXPECT_EQ(readings, expected);
+  }
+}
+
 // Says what kind of reading each was.
 class Pacing final : public Source {
  public:

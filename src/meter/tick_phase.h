@@ -13,8 +13,9 @@ namespace everywatt {
 
 class TickPhase {
  public:
-  // `nominal`: the period as it is documented; the true one may be some percent off.
-  explicit TickPhase(Nanoseconds nominal) : period_{static_cast<double>(nominal)} {}
+  // `nominal`: the period as it is documented; the true one may be off by `error`, a part of it.
+  explicit TickPhase(Nanoseconds nominal, double error = 0.05)
+      : period_{static_cast<double>(nominal)}, period_error_{error} {}
 
   // Every reading in turn, made some time between the two. `is_change`: it shows another value than the one before.
   void take(Nanoseconds before, Nanoseconds after, bool is_change);
@@ -35,7 +36,7 @@ class TickPhase {
   void see(Sight sight);
 
   double period_;
-  double period_error_ = 0.05;               // relative, until two sights tell
+  double period_error_;                      // relative, until two sights tell
   std::optional<Nanoseconds> last_reading_;  // its begin
   std::optional<Sight> first_;
   std::optional<Sight> last_;

@@ -158,19 +158,19 @@ void Gpu::add_counter(Scope scope, const std::string& device, const Driver& driv
     return;
   }
   const Nanoseconds period = counter_period(architecture_);
-  const std::uint32_t channel =
-      add_channel({.device = device,
-                   .kind = ChannelKind::energy,
-                   .method = Method::counter,
-                   .sensor = "nvml-counter",
-                   .detail = by_call ? "nvmlDeviceGetTotalEnergyConsumption"
-                                     : fmt::format("field {}", static_cast<unsigned>(field)),
-                   .scale = kMilli,
-                   .period = period,
-                   .systematic = kBoardError,
-                   .most = kHeadroomOverLimit * limit_watts_ * watt,
-                   .provenance = fmt::format("energy since the driver was loaded, renewed every {} ms on {}, driver {}",
-                                             period / kMillisecond, name_of(architecture_), driver.version)});
+  const std::uint32_t channel = add_channel(
+      {.device = device,
+       .kind = ChannelKind::energy,
+       .method = Method::counter,
+       .sensor = "nvml-counter",
+       .detail =
+           by_call ? "nvmlDeviceGetTotalEnergyConsumption" : fmt::format("field {}", static_cast<unsigned>(field)),
+       .scale = kMilli,
+       .period = period,
+       .systematic = kBoardError,
+       .most = kHeadroomOverLimit * limit_watts_ * watt,
+       .provenance = fmt::format("energy since the driver was loaded, renewed every {} ms on {} as a rule, driver {}",
+                                 period / kMillisecond, name_of(architecture_), driver.version)});
   if (by_call) {
     counter_call_ = channel;
   } else {

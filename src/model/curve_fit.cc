@@ -1,6 +1,7 @@
 #include "model/curve_fit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace everywatt {
@@ -14,6 +15,8 @@ constexpr Nanoseconds kFine = 5 * kMillisecond;
 constexpr double kClearlyLess = 0.9;
 // Seconds at the ends of what both saw, that a shift may cost.
 constexpr std::size_t kAtTheEnds = 3;
+// Of its limit, what a board draws idle: 70 of 700 W (H100), 55 of 400 (A100), 20 of 450 (RTX 4090).
+constexpr double kIdle = 0.1;
 
 // Mean power of both over each second that both have seen.
 std::vector<FitPoint> pair_up(const EnergyCurve& sensor, const EnergyCurve& trusted, Nanoseconds late) {
@@ -39,6 +42,16 @@ std::optional<CurveFit> fit_at(const EnergyCurve& sensor, const EnergyCurve& tru
 }
 
 }  // namespace
+
+// Both errors are largest at an end.
+double CurveFit::error_watts(double limit_watts) const {
+  return std::max(line.error_at(kIdle * limit_watts), line.error_at(limit_watts));
+}
+
+double CurveFit::relative_error(double limit_watts) const {
+  const auto at = [&](double watts) { return line.error_at(watts) / watts; };
+  return std::hypot(line.residual / mean_watts, std::max(at(kIdle * limit_watts), at(limit_watts)));
+}
 
 // 25 ms between the clocks make the slope 3 % too flat where power steps each second.
 std::optional<CurveFit> fit_curves(const EnergyCurve& sensor, const EnergyCurve& trusted) {

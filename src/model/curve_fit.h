@@ -13,6 +13,11 @@ struct CurveFit {
   Nanoseconds late = 0;     // what was drawn at t on the sensor's clock is at t + late on the other's
   std::size_t seconds = 0;  // that were compared
   double mean_watts = 0;    // of the trusted one
+
+  // Of the line, where it is furthest off between idle and the limit of what the sensor measures.
+  [[nodiscard]] double error_watts(double limit_watts) const;
+  // Relative standard error of what it corrects there: the line's own, and what it leaves.
+  [[nodiscard]] double relative_error(double limit_watts) const;
 };
 
 // None where they share fewer than three seconds, or power never changes there.

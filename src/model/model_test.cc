@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 #include "model/counter.h"
@@ -134,6 +135,32 @@ TEST(LineFit, FindsTheLineAndSaysHowGoodItIs) {
   EXPECT_NEAR(fit->intercept, 5, 1e-9);
   EXPECT_NEAR(fit->r_squared, 1, 1e-9);
   EXPECT_FALSE(fit_line(std::vector<FitPoint>(5, {3, 4})));
+}
+
+TEST(LineFit, SaysHowFarOffTheLineIsWhereNoPointWasSeen) {
+  std::mt19937_64 random{5};
+  std::normal_distribution<double> noise{0, 8};
+  const auto fit_between = [&](double low, double high) {
+    std::vector<FitPoint> points;
+    for (int i = 0; i < 14; ++i) points.push_back({low + (high - low) * (i % 4) / 3, 0});
+    for (FitPoint& point : points) point.y = point.x + noise(random);
+    return *fit_line(points);
+  };
+  for (const auto& [low, high] : {std::pair{80.0, 650.0}, std::pair{396.0, 408.0}}) {
+    constexpr int kFits = 2000;
+    double squares = 0, said = 0;
+    for (int i = 0; i < kFits; ++i) {
+      const LineFit fit = fit_between(low, high);
+      const double off = fit.intercept + fit.slope * 70 - 70;
+      squares += off * off / kFits;
+      said += fit.error_at(70) * fit.error_at(70) / kFits;
+    }
+    // Student's t for the residual of twelve degrees of freedom widens it by 10 %.
+    EXPECT_NEAR(std::sqrt(said / squares), 1.1, 0.07) << low;
+    EXPECT_NEAR(std::sqrt(squares), low < 100 ? 3.46 : 160, low < 100 ? 0.3 : 12);
+  }
+  const std::vector<FitPoint> four{{0, 0}, {1, 1}, {2, 2}, {3, 3}};
+  EXPECT_TRUE(std::isinf(fit_line(four)->error_at(2))) << "too few";
 }
 
 TEST(Names, ReadBackWhatTheyWrite) {

@@ -194,9 +194,9 @@ void Gpu::add_power(PowerCall call, Scope scope, const std::string& device, cons
   }
 }
 
-// Grace Hopper: the module's meter holds the GPU, its memory, and the processor.
+// The module's meter holds the GPU, its memory, and the processor. Of a board that has none some drivers answer, too.
 void Gpu::add_module(const Driver& driver) {
-  if (name_.find("GH") == name_.npos && name_.find("GB") == name_.npos) return;
+  if (!is_superchip(name_)) return;
   const bool has_any = is_there(field_status(Field::energy, Scope::module)) ||
                        is_there(field_status(Field::power_instant, Scope::module)) ||
                        is_there(field_status(Field::power_average, Scope::module));

@@ -1,5 +1,9 @@
 #include "sources/nvml_meaning.h"
 
+#include <algorithm>
+#include <array>
+#include <cctype>
+
 namespace everywatt::nvml {
 namespace {
 
@@ -17,6 +21,17 @@ bool is_ga100(std::string_view name) {
     const auto at = name.find(chip);
     // "A30" and not "A3000".
     if (at != name.npos && name.substr(at + chip.size()).find_first_of("0123456789") != 0) return true;
+  }
+  return false;
+}
+
+// Whole words: "80GB" names no Grace Blackwell.
+bool has_word(std::string_view name, std::string_view word) {
+  const auto is_letter_or_digit = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (auto at = name.find(word); at != name.npos; at = name.find(word, at + 1)) {
+    const auto end = at + word.size();
+    if ((at == 0 || !is_letter_or_digit(name[at - 1])) && (end == name.size() || !is_letter_or_digit(name[end])))
+      return true;
   }
   return false;
 }
@@ -57,6 +72,11 @@ PowerMeaning meaning_of(PowerCall call, Architecture architecture, std::string_v
       return instant_of(architecture, name);
   }
   return {};
+}
+
+bool is_superchip(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kSuperchips = {"GH200", "GB200", "GB300", "GB10"};
+  return std::ranges::any_of(kSuperchips, [&](std::string_view chip) { return has_word(name, chip); });
 }
 
 Nanoseconds counter_period(Architecture architecture) {

@@ -28,6 +28,9 @@ struct PowerMeaning {
 // `driver_major`: 550 of "550.54.15". GA100 (A100, A30, A800) is told from other Ampere GPUs by its name.
 PowerMeaning meaning_of(PowerCall call, Architecture architecture, std::string_view name, unsigned driver_major);
 
+// A processor and a GPU on one module, which has a meter: "NVIDIA GH200 480GB", "NVIDIA GB200".
+bool is_superchip(std::string_view name);
+
 // How often the energy counter moves; seen as 20 ms on Volta and 100 ms on what came after.
 Nanoseconds counter_period(Architecture architecture);
 

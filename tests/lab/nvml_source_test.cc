@@ -313,5 +313,18 @@ TEST_F(NvmlSource, ALostGpuIsAskedForNothingElseAndComesBack) {
   EXPECT_TRUE(read(4 * kSecond, 20).contains("sm_occupancy"));
 }
 
+// Some drivers answer for the module of a board that has none.
+TEST_F(NvmlSource, OfSuperchipsAloneTheModuleIsADevice) {
+  const auto has_module = [&](const std::string& name) {
+    open("[[gpu]]\nname = \"" + name + "\"\narchitecture = \"hopper\"\nwatts = 200\nmodule = { watts = 200 }\n");
+    return std::ranges::count(source_->inventory().devices, DeviceKind::module, &Device::kind) > 0;
+  };
+  for (const char* name :
+       {"NVIDIA GH200 480GB", "NVIDIA GH200 144G HBM3e", "GH200 120GB", "NVIDIA GB200", "NVIDIA GB300", "NVIDIA GB10"})
+    EXPECT_TRUE(has_module(name)) << name;
+  for (const char* name : {"NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3", "NVIDIA B200"})
+    EXPECT_FALSE(has_module(name)) << name;
+}
+
 }  // namespace
 }  // namespace everywatt

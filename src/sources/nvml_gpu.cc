@@ -40,9 +40,11 @@ std::string sensor_name(PowerCall call) {
 
 std::string in_words(const PowerMeaning& meaning) {
   const auto ms = [](Nanoseconds time) { return time / kMillisecond; };
-  std::string text = meaning.is_part_time()
-                         ? fmt::format("sees {} of every {} ms", ms(meaning.window), ms(meaning.period))
-                         : fmt::format("mean over {} ms, renewed every {} ms", ms(meaning.window), ms(meaning.period));
+  std::string text =
+      meaning.is_part_time() ? fmt::format("sees {} of every {} ms", ms(meaning.window), ms(meaning.period))
+      : meaning.follows
+          ? fmt::format("follows power by {} ms, renewed every {} ms", ms(meaning.window / 2), ms(meaning.period))
+          : fmt::format("mean over {} ms, renewed every {} ms", ms(meaning.window), ms(meaning.period));
   if (!meaning.is_known) text += ", as on other GPUs: not measured on this architecture";
   return text;
 }

@@ -151,6 +151,21 @@ def test_doctor_says_how_well_the_sensors_of_a_board_agreed(everywatt, tmp_path)
     assert "agreed with nvml-average within" in " ".join(parts[0].split())
 
 
+def test_doctor_says_that_the_last_run_did_not_believe_a_counter(everywatt, tmp_path):
+    """An older run with which all was well says nothing of that."""
+    low = "{ low_below_watts = 1000, low_factor = 0.57 }"
+    Bench(everywatt, tmp_path, (RIGHT, RIGHT)).run(6)
+    liar = Bench(everywatt, tmp_path, (low, RIGHT))
+    gpu, = liar.run(11)
+    assert gpu["sensor"] == "nvml-average" and "counter-implausible" in gpu["flags"], gpu
+    words = " ".join(liar.on_lab("doctor").split())
+    assert re.search(r"in the last run nvml-average was believed in its place: it was 4[1-5] % lower", words), words
+    assert "agreed with" not in words
+    row, = liar.doctor()
+    assert row["sensor"] == "nvml-counter" and row["last_run_sensor"] == "nvml-average"
+
+
+
 def table(path, watts):
     """Five readings a second, from midnight on."""
     path.write_text("time,power_w\n" + "".join(f"2026-03-01T00:{second // 60:02}:{second % 60:02}.{2 * part}Z,{watt}\n"

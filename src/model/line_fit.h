@@ -21,6 +21,7 @@ struct LineFit {
   double mean_x = 0, least_x = 0, most_x = 0;
   double spread = 0;  // sum of squares of x about its mean
 
+  [[nodiscard]] double at(double x) const { return slope * x + intercept; }
   // Standard error of the line there, of slope and intercept together; infinite for fewer than five points.
   [[nodiscard]] double error_at(double x) const;
 };

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <random>
 
@@ -161,6 +162,33 @@ TEST(LineFit, SaysHowFarOffTheLineIsWhereNoPointWasSeen) {
   }
   const std::vector<FitPoint> four{{0, 0}, {1, 1}, {2, 2}, {3, 3}};
   EXPECT_TRUE(std::isinf(fit_line(four)->error_at(2))) << "too few";
+}
+
+// Where high and low seconds alternate, a shift of the clocks makes the line flatter or steeper.
+TEST(CurveFit, CountsWhatTheClocksLeaveOpenIntoTheErrorOfTheLine) {
+  constexpr std::array kWatts = {80, 400, 160, 300, 240, 360, 120, 420};
+  constexpr int kFits = 100;
+  std::mt19937_64 random{3};
+  std::normal_distribution<double> noise{0, 4};
+  double in_errors = 0;
+  for (int i = 0; i < kFits; ++i) {
+    EnergyCurve sensor, trusted;
+    double read = 0, true_joules = 0, watts = 0;
+    for (int tenth = 0; tenth <= 160; ++tenth) {
+      const Nanoseconds now = tenth * kSecond / 10;
+      sensor.append(now, std::llround(read * 1e6));
+      trusted.append(now, std::llround(true_joules * 1e6));
+      const double drawn = kWatts[static_cast<std::size_t>(tenth / 10) % kWatts.size()];
+      if (tenth % 10 == 0) watts = drawn + noise(random);
+      read += (0.95 * drawn + 5) / 10;
+      true_joules += watts / 10;
+    }
+    const auto fit = fit_curves(sensor, trusted);
+    ASSERT_TRUE(fit);
+    const double off = fit->line.at(40) - (40 - 5) / 0.95;
+    in_errors += off * off / (fit->error_at(40) * fit->error_at(40)) / kFits;
+  }
+  EXPECT_LT(std::sqrt(in_errors), 1.4);
 }
 
 TEST(Names, ReadBackWhatTheyWrite) {

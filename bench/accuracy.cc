@@ -196,6 +196,8 @@ Outcome measure(const Lab& lab, const Draw& draw, Chance& chance, double seconds
   return outcome;
 }
 
+constexpr double kLimitOfH100 = 700;
+
 // What `everywatt calibrate gain` makes of a run beside a meter that errs by nothing.
 Calibrations calibrated_by(const Outcome& run) {
   EnergyCurve read;
@@ -207,7 +209,7 @@ Calibrations calibrated_by(const Outcome& run) {
            .sensor = run.record.sensor,
            .gain = fit->line.slope,
            .offset_watts = fit->line.intercept,
-           .relative_uncertainty = fit->line.residual / fit->mean_watts}};
+           .relative_uncertainty = fit->relative_error(kLimitOfH100)}};
 }
 
 // The load by which a user calibrates goes up and down, or no line could be fitted.

@@ -13,6 +13,7 @@
 #include "import/power_csv.h"
 #include "model/curve_fit.h"
 #include "report/calibrations.h"
+#include "report/format.h"
 
 namespace everywatt {
 namespace {
@@ -43,6 +44,37 @@ Result<EnergyCurve> curve_in(const std::string& meter_file) {
   if (trusted.devices.size() == 1) return std::move(trusted.devices.front().curve);
   return fail(Errc::malformed,
               meter_file + ": expected one power column, found " + std::to_string(trusted.devices.size()));
+}
+
+// What the device may draw, as its driver says; else the most that was seen.
+double limit_of(const DeviceRecord& row, const LineFit& line) {
+  const auto limit = std::ranges::find(row.quantities, "power_limit", &QuantityRecord::name);
+  const double told = limit == row.quantities.end() ? 0 : limit->most.value_or(0);
+  return std::max(told, line.most_x);
+}
+
+// A line through a narrow range of power, or through few and noisy seconds, is no line for what the device draws
+// elsewhere: of 396 to 408 W one was off by hundreds of watts at idle.
+Result<void> check_reach(const CurveFit& fit, const DeviceRecord& row, const std::string& run) {
+  // Of the limit; the error is a third of what boards are off by that were not calibrated.
+  constexpr double kLeastRange = 0.25, kMostError = 0.02;
+  const LineFit& line = fit.line;
+  const double limit = limit_of(row, line);
+  const std::string where = "in run " + run + " " + row.device.id;
+  if (line.most_x - line.least_x < kLeastRange * limit) {
+    return fail(Errc::malformed, where + " was read between " + show_watts(line.least_x) + " and " +
+                                     show_watts(line.most_x) + " alone, which does not show what it reads up to " +
+                                     show_watts(limit) +
+                                     ": run more levels of load, from idle to full, beside the meter");
+  }
+  const double error = fit.error_watts(limit);
+  if (error <= kMostError * limit) return {};
+  const std::string seconds = std::to_string(fit.seconds) + " s";
+  return fail(Errc::malformed, where + " and the meter fit no line that is sure enough" +
+                                   (std::isfinite(error) ? ": after " + seconds + " it is ± " + show_watts(2 * error) +
+                                                               " off between idle and " + show_watts(limit)
+                                                         : " in " + seconds) +
+                                   ": run longer, or let power change more slowly");
 }
 
 std::string host_here(const Context& context) {
@@ -81,6 +113,7 @@ Result<int> calibrate_gain(Context& context, Args args) {
   const auto fit = fit_curves(sensor, trusted);
   if (!fit)
     return fail(Errc::malformed, "run " + id + " and " + meter_file + " share too little changing power to fit a line");
+  CHECK(check_reach(*fit, *row, id));
   const LineFit& line = fit->line;
   if (line.slope <= 0) {
     return fail(Errc::malformed, "in run " + id + ", " + device + " and " + meter_file +
@@ -88,20 +121,22 @@ Result<int> calibrate_gain(Context& context, Args args) {
   }
   const Correction left{.gain = line.slope, .offset = line.intercept * watt};
   const Correction whole = left.after(row->correction.value_or(Correction{}));
+  const double remaining = std::hypot(fit->relative_error(limit_of(*row, line)), meter_uncertainty);
   const std::string source = fmt::format("{}, {} s of run {}", meter_file, fit->seconds, id);
   CHECK(store->put_calibration({.host = ledger_host(record.run.host, context.roots),
                                 .device = device,
                                 .sensor = row->sensor,
                                 .gain = whole.gain,
                                 .offset_watts = whole.offset / watt,
-                                .relative_uncertainty = std::hypot(line.residual / fit->mean_watts, meter_uncertainty),
+                                .relative_uncertainty = remaining,
                                 .source = source,
                                 .made_wall = context.clock.now().wall}));
   CHECK(store->commit());
   context.out << fmt::format(
-      "{} {}: gain {:.4f}, offset {:.2f} W (R² {:.4f}, {}, its times {:.0f} ms {}); applied to runs from now on\n",
+      "{} {}: gain {:.4f}, offset {:.2f} W (R² {:.4f}, {}, its times {:.0f} ms {}); ± {} remains; applied to runs from "
+      "now on\n",
       device, row->sensor, whole.gain, whole.offset / watt, line.r_squared, source,
-      std::abs(static_cast<double>(fit->late)) / 1e6, fit->late < 0 ? "early" : "late");
+      std::abs(static_cast<double>(fit->late)) / 1e6, fit->late < 0 ? "early" : "late", show_percent(2 * remaining));
   return 0;
 }
 

@@ -128,7 +128,7 @@ void add_floors(Context& context, Diagnosis& diagnosis) {
   }
 }
 
-// Sensors need time to be compared: what the last runs found.
+// Sensors need time to be compared: what the last runs of this host found, each device's newest first.
 void add_checks(Context& context, Diagnosis& diagnosis) {
   constexpr std::size_t kRunsLookedAt = 10;
   auto store = open_ledger(context, Create::no);
@@ -137,12 +137,14 @@ void add_checks(Context& context, Diagnosis& diagnosis) {
   if (!runs) return;
   for (const RunSummary& run : *runs) {
     const auto record = (*store)->read(run.id);
-    if (!record) continue;
+    if (!record || (!record->run.host.empty() && record->run.host != diagnosis.host)) continue;
     for (const DeviceRecord& device : record->devices) {
-      const auto row = std::ranges::find_if(diagnosis.devices, [&](const Diagnosis::Elected& elected) {
-        return elected.device.id == device.device.id && elected.channel.sensor == device.sensor;
-      });
-      if (row != diagnosis.devices.end() && row->checks.empty()) row->checks = device.checks;
+      const auto row =
+          std::ranges::find(diagnosis.devices, device.device.id, [](const auto& d) { return d.device.id; });
+      if (row == diagnosis.devices.end() || !row->last_sensor.empty() || device.sensor.empty()) continue;
+      if (device.sensor == row->channel.sensor && device.checks.empty()) continue;
+      row->last_sensor = device.sensor;
+      row->checks = device.checks;
     }
   }
 }

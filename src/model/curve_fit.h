@@ -2,6 +2,7 @@
 // one the other, second by second, and how far their clocks are apart.
 #pragma once
 #include <optional>
+#include <vector>
 
 #include "model/energy_curve.h"
 #include "model/line_fit.h"
@@ -13,6 +14,15 @@ struct CurveFit {
   Nanoseconds late = 0;     // what was drawn at t on the sensor's clock is at t + late on the other's
   std::size_t seconds = 0;  // that were compared
   double mean_watts = 0;    // of the trusted one
+
+  std::vector<LineFit> as_likely = {};  // at other times between the clocks, which the seconds allow as well
+
+  // Standard error of the line, with that of the clocks.
+  [[nodiscard]] double error_at(double watts) const;
+  // The same where it is furthest off between idle and the limit of what the sensor measures.
+  [[nodiscard]] double error_watts(double limit_watts) const;
+  // Relative standard error of what it corrects there: the line's own, and what it leaves.
+  [[nodiscard]] double relative_error(double limit_watts) const;
 };
 
 // None where they share fewer than three seconds, or power never changes there.

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
 #include <random>
 
 #include "model/counter.h"
@@ -134,6 +136,59 @@ TEST(LineFit, FindsTheLineAndSaysHowGoodItIs) {
   EXPECT_NEAR(fit->intercept, 5, 1e-9);
   EXPECT_NEAR(fit->r_squared, 1, 1e-9);
   EXPECT_FALSE(fit_line(std::vector<FitPoint>(5, {3, 4})));
+}
+
+TEST(LineFit, SaysHowFarOffTheLineIsWhereNoPointWasSeen) {
+  std::mt19937_64 random{5};
+  std::normal_distribution<double> noise{0, 8};
+  const auto fit_between = [&](double low, double high) {
+    std::vector<FitPoint> points;
+    for (int i = 0; i < 14; ++i) points.push_back({low + (high - low) * (i % 4) / 3, 0});
+    for (FitPoint& point : points) point.y = point.x + noise(random);
+    return *fit_line(points);
+  };
+  for (const auto& [low, high] : {std::pair{80.0, 650.0}, std::pair{396.0, 408.0}}) {
+    constexpr int kFits = 2000;
+    double squares = 0, said = 0;
+    for (int i = 0; i < kFits; ++i) {
+      const LineFit fit = fit_between(low, high);
+      const double off = fit.intercept + fit.slope * 70 - 70;
+      squares += off * off / kFits;
+      said += fit.error_at(70) * fit.error_at(70) / kFits;
+    }
+    // Student's t for the residual of twelve degrees of freedom widens it by 10 %.
+    EXPECT_NEAR(std::sqrt(said / squares), 1.1, 0.07) << low;
+    EXPECT_NEAR(std::sqrt(squares), low < 100 ? 3.46 : 160, low < 100 ? 0.3 : 12);
+  }
+  const std::vector<FitPoint> four{{0, 0}, {1, 1}, {2, 2}, {3, 3}};
+  EXPECT_TRUE(std::isinf(fit_line(four)->error_at(2))) << "too few";
+}
+
+// Where high and low seconds alternate, a shift of the clocks makes the line flatter or steeper.
+TEST(CurveFit, CountsWhatTheClocksLeaveOpenIntoTheErrorOfTheLine) {
+  constexpr std::array kWatts = {80, 400, 160, 300, 240, 360, 120, 420};
+  constexpr int kFits = 100;
+  std::mt19937_64 random{3};
+  std::normal_distribution<double> noise{0, 4};
+  double in_errors = 0;
+  for (int i = 0; i < kFits; ++i) {
+    EnergyCurve sensor, trusted;
+    double read = 0, true_joules = 0, watts = 0;
+    for (int tenth = 0; tenth <= 160; ++tenth) {
+      const Nanoseconds now = tenth * kSecond / 10;
+      sensor.append(now, std::llround(read * 1e6));
+      trusted.append(now, std::llround(true_joules * 1e6));
+      const double drawn = kWatts[static_cast<std::size_t>(tenth / 10) % kWatts.size()];
+      if (tenth % 10 == 0) watts = drawn + noise(random);
+      read += (0.95 * drawn + 5) / 10;
+      true_joules += watts / 10;
+    }
+    const auto fit = fit_curves(sensor, trusted);
+    ASSERT_TRUE(fit);
+    const double off = fit->line.at(40) - (40 - 5) / 0.95;
+    in_errors += off * off / (fit->error_at(40) * fit->error_at(40)) / kFits;
+  }
+  EXPECT_LT(std::sqrt(in_errors), 1.4);
 }
 
 TEST(Names, ReadBackWhatTheyWrite) {

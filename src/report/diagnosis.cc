@@ -88,8 +88,16 @@ std::string corrected(const Diagnosis::Elected& elected) {
   return by->sensor == elected.channel.sensor ? in_words(*by) : "as " + by->sensor + " was " + in_words(*by);
 }
 
-// What earlier runs know of it.
-std::string known(const Diagnosis::Elected& elected) {
+// Another was elected then.
+std::string replaced(const Diagnosis::Elected& elected) {
+  std::string text = "in the last run " + elected.last_sensor + " was believed in its place";
+  const auto check = std::ranges::find(elected.checks, elected.channel.sensor, &CrossCheck::sensor);
+  if (check == elected.checks.end()) return text;
+  return text + ": it was " + show_percent(std::abs(check->ratio - 1)) + (check->ratio < 1 ? " lower" : " higher");
+}
+
+std::string compared(const Diagnosis::Elected& elected) {
+  if (!elected.last_sensor.empty() && elected.last_sensor != elected.channel.sensor) return replaced(elected);
   std::string text;
   for (const CrossCheck& check : elected.checks) {
     const double off = std::abs(check.ratio - 1);
@@ -97,6 +105,12 @@ std::string known(const Diagnosis::Elected& elected) {
             std::string{off <= kAgreement ? "agreed with " : "differed from "} + check.sensor +
             (off <= kAgreement ? " within " : " by ") + show_percent(off);
   }
+  return text;
+}
+
+// What earlier runs know of it.
+std::string known(const Diagnosis::Elected& elected) {
+  std::string text = compared(elected);
   if (elected.floor_watts)
     text += (text.empty() ? "" : "; ") + std::string{"draws "} + show_watts(*elected.floor_watts) +
             " when nobody works (" + elected.floor_method + ")";
@@ -181,6 +195,7 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
                        {"others", elected.others},
                        {"floor_watts", elected.floor_watts ? Json(*elected.floor_watts) : Json(nullptr)},
                        {"floor_method", elected.floor_method.empty() ? Json(nullptr) : Json(elected.floor_method)},
+                       {"last_run_sensor", elected.last_sensor.empty() ? Json(nullptr) : Json(elected.last_sensor)},
                        {"cross_checks", checks_of(elected)},
                        {"quantities", quantities},
                        {"quantity_reasons", quantity_reasons}});

@@ -28,7 +28,9 @@ struct Diagnosis {
     std::optional<double> floor_watts = {};
     std::string floor_method = {};
     std::vector<QuantityChannel> quantities = {};
-    std::vector<CrossCheck> checks = {};  // of the last run that read other sensors beside it
+    // Of the last run that read several sensors of it, or another than this one.
+    std::string last_sensor = {};         // that was elected there; empty: there was no such run
+    std::vector<CrossCheck> checks = {};  // of others with that
   };
   struct Excluded {
     std::string what;

@@ -185,6 +185,19 @@ TEST(DiagnosisText, SaysOfAGpuWhatElseItTellsAndWhatNot) {
   EXPECT_EQ(json["quantity_reasons"]["pcie_sent"], "not supported");
 }
 
+TEST(DiagnosisText, SaysThatTheLastRunBelievedAnother) {
+  Diagnosis diagnosis;
+  diagnosis.devices = {{.device = {.id = "gpu:0", .kind = DeviceKind::gpu},
+                        .counted = true,
+                        .channel = {.sensor = "nvml-counter"},
+                        .last_sensor = "nvml-average",
+                        .checks = {{.sensor = "nvml-counter", .ratio = 0.57}}}};
+  EXPECT_NE(diagnosis_text(diagnosis, Style{Paint::plain}).find("in the last run nvml-average was believed"),
+            std::string::npos);
+  EXPECT_EQ(diagnosis_text(diagnosis, Style{Paint::plain}).find("differed"), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(diagnosis_json(diagnosis))["devices"][0]["last_run_sensor"], "nvml-average");
+}
+
 TEST(BillJson, FollowsTheContract) {
   const auto json = nlohmann::json::parse(bill_json(small_bill()));
   EXPECT_EQ(json["schema"], "everywatt.run/1");

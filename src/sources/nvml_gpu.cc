@@ -41,9 +41,11 @@ std::string sensor_name(PowerCall call) {
 
 std::string in_words(const PowerMeaning& meaning) {
   const auto ms = [](Nanoseconds time) { return time / kMillisecond; };
-  std::string text = meaning.is_part_time()
-                         ? fmt::format("sees {} of every {} ms", ms(meaning.window), ms(meaning.period))
-                         : fmt::format("mean over {} ms, renewed every {} ms", ms(meaning.window), ms(meaning.period));
+  std::string text =
+      meaning.is_part_time() ? fmt::format("sees {} of every {} ms", ms(meaning.window), ms(meaning.period))
+      : meaning.follows
+          ? fmt::format("follows power by {} ms, renewed every {} ms", ms(meaning.window / 2), ms(meaning.period))
+          : fmt::format("mean over {} ms, renewed every {} ms", ms(meaning.window), ms(meaning.period));
   if (!meaning.is_known) text += ", as on other GPUs: not measured on this architecture";
   return text;
 }
@@ -212,9 +214,9 @@ void Gpu::add_power(PowerCall call, Scope scope, const std::string& device, cons
   }
 }
 
-// Grace Hopper: the module's meter holds the GPU, its memory, and the processor.
+// The module's meter holds the GPU, its memory, and the processor. Of a board that has none some drivers answer, too.
 void Gpu::add_module(const Driver& driver) {
-  if (name_.find("GH") == name_.npos && name_.find("GB") == name_.npos) return;
+  if (!is_superchip(name_)) return;
   const bool has_any = is_there(field_status(Field::energy, Scope::module)) ||
                        is_there(field_status(Field::power_instant, Scope::module)) ||
                        is_there(field_status(Field::power_average, Scope::module));
@@ -272,15 +274,16 @@ Result<void> Gpu::sample_with(Asked asked, std::vector<Reading>& out) {
     quantities_->begin_reading(asked.round);
     is_hunting_ = false;
   }
+  const std::size_t had = out.size();
   Return worst = sample_fields(asked, out);
   const auto note = [&](Return status) { worst = is_there(status) ? worst : status; };
   note(sample_calls(asked, out));
+  const bool is_there_still = out.size() > had;
   const bool is_round = asked.quantities && quantities_->is_round();
   if (asked.contexts || is_round) note(work_->sample(device_, asked.work, is_round, out));
-  if (worst == Return::success) {
-    if (asked.quantities) quantities_->sample(device_, out);
-    return {};
-  }
+  // Where one sensor fails and others do not, the rest is told as ever.
+  if (asked.quantities && (worst == Return::success || is_there_still)) quantities_->sample(device_, out);
+  if (worst == Return::success) return {};
   look_up_again(worst);
   return fail(Errc::io, fmt::format("gpu:{}: {}", uuid_, words_of(worst)));
 }
@@ -314,18 +317,25 @@ Return Gpu::sample_fields(Asked asked, std::vector<Reading>& out) {
 }
 
 Return Gpu::sample_calls(Asked asked, std::vector<Reading>& out) {
+  Return worst = Return::success;
   if (counter_call_ && asked.counters) {
     std::uint64_t energy = 0;
-    if (const Return status = library_->call.total_energy(device_, &energy); !is_there(status)) return status;
-    out.push_back({.channel = *counter_call_, .raw = energy});
-    counted_ = energy;
+    if (const Return status = library_->call.total_energy(device_, &energy); is_there(status)) {
+      out.push_back({.channel = *counter_call_, .raw = energy});
+      counted_ = energy;
+    } else {
+      worst = status;
+    }
   }
   if (power_call_) {
     std::uint32_t power = 0;
-    if (const Return status = library_->call.power_usage(device_, &power); !is_there(status)) return status;
-    if (power > 0) out.push_back({.channel = *power_call_, .raw = power});
+    if (const Return status = library_->call.power_usage(device_, &power); !is_there(status)) {
+      worst = status;
+    } else if (power > 0) {
+      out.push_back({.channel = *power_call_, .raw = power});
+    }
   }
-  return Return::success;
+  return worst;
 }
 
 // A driver that was loaded anew wants to be started again; a GPU that was away has another handle.

@@ -1,5 +1,9 @@
 #include "sources/nvml_meaning.h"
 
+#include <algorithm>
+#include <array>
+#include <cctype>
+
 namespace everywatt::nvml {
 namespace {
 
@@ -8,12 +12,17 @@ constexpr PowerMeaning known(int window_ms, int period_ms) {
 }
 
 constexpr PowerMeaning kPartTime = known(25, 100);
+constexpr PowerMeaning kFifth = known(20, 100);  // Quadro RTX 8000
 constexpr PowerMeaning kTenth = known(100, 100);
 constexpr PowerMeaning kSecondMean = known(1000, 100);
 constexpr PowerMeaning kFast = known(10, 20);  // Pascal, Volta
+// Kepler's and Maxwell's registers follow power as a capacitor does, by some 50 ms: as old as a mean over twice that.
+// The first Keplers' are renewed every 15 ms, which does not make them quicker.
+constexpr PowerMeaning kFollowing = {
+    .window = 100 * kMillisecond, .period = 100 * kMillisecond, .is_known = true, .follows = true};
 
 bool is_ga100(std::string_view name) {
-  for (const std::string_view chip : {"A100", "A30", "A800"}) {
+  for (const std::string_view chip : {"A100", "A30", "A800", "CMP 170HX"}) {
     const auto at = name.find(chip);
     // "A30" and not "A3000".
     if (at != name.npos && name.substr(at + chip.size()).find_first_of("0123456789") != 0) return true;
@@ -21,8 +30,22 @@ bool is_ga100(std::string_view name) {
   return false;
 }
 
+// Whole words: "80GB" names no Grace Blackwell.
+bool has_word(std::string_view name, std::string_view word) {
+  const auto is_letter_or_digit = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (auto at = name.find(word); at != name.npos; at = name.find(word, at + 1)) {
+    const auto end = at + word.size();
+    if ((at == 0 || !is_letter_or_digit(name[at - 1])) && (end == name.size() || !is_letter_or_digit(name[end])))
+      return true;
+  }
+  return false;
+}
+
 PowerMeaning instant_of(Architecture architecture, std::string_view name) {
   switch (architecture) {
+    case Architecture::kepler:
+    case Architecture::maxwell:
+      return kFollowing;
     case Architecture::pascal:
     case Architecture::volta:
       return kFast;
@@ -31,6 +54,7 @@ PowerMeaning instant_of(Architecture architecture, std::string_view name) {
     case Architecture::ampere:
       return is_ga100(name) ? kPartTime : kTenth;
     case Architecture::turing:
+      return name.find("RTX 8000") != name.npos ? kFifth : kTenth;
     case Architecture::ada:
       return kTenth;
     default:
@@ -47,16 +71,19 @@ PowerMeaning meaning_of(PowerCall call, Architecture architecture, std::string_v
     case PowerCall::instant:
       return instant_of(architecture, name);
     case PowerCall::average:
-      return architecture == Architecture::blackwell || architecture == Architecture::unknown
-                 ? PowerMeaning{kSecondMean.window, kSecondMean.period, false}
-                 : kSecondMean;
+      return {.window = kSecondMean.window, .period = kSecondMean.period, .is_known = averages};
     case PowerCall::usage:
       // Driver 530 alone gave Ada and GA10x the last 100 ms.
       if (averages) return driver_major == 530 ? kTenth : kSecondMean;
-      if (architecture >= Architecture::blackwell) return {kSecondMean.window, kSecondMean.period, false};
+      if (architecture >= Architecture::blackwell) return {.window = kSecondMean.window, .period = kSecondMean.period};
       return instant_of(architecture, name);
   }
   return {};
+}
+
+bool is_superchip(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kSuperchips = {"GH200", "GB200", "GB300", "GB10"};
+  return std::ranges::any_of(kSuperchips, [&](std::string_view chip) { return has_word(name, chip); });
 }
 
 Nanoseconds counter_period(Architecture architecture) {

@@ -1,6 +1,7 @@
 """Boards that read wrong, put right by a meter that one trusts: on machines of the virtual lab, in real time."""
 import datetime
 import json
+import random
 import re
 import subprocess
 
@@ -148,3 +149,62 @@ def test_doctor_says_how_well_the_sensors_of_a_board_agreed(everywatt, tmp_path)
         assert (told[1] == "agreed with") == (abs(ratio - 1) <= 0.05), (told[0], ratio)
     assert "differed from nvml-average by" in " ".join(parts[2].split())
     assert "agreed with nvml-average within" in " ".join(parts[0].split())
+
+
+def test_doctor_says_that_the_last_run_did_not_believe_a_counter(everywatt, tmp_path):
+    """An older run with which all was well says nothing of that."""
+    low = "{ low_below_watts = 1000, low_factor = 0.57 }"
+    Bench(everywatt, tmp_path, (RIGHT, RIGHT)).run(6)
+    liar = Bench(everywatt, tmp_path, (low, RIGHT))
+    gpu, = liar.run(11)
+    assert gpu["sensor"] == "nvml-average" and "counter-implausible" in gpu["flags"], gpu
+    words = " ".join(liar.on_lab("doctor").split())
+    assert re.search(r"in the last run nvml-average was believed in its place: it was 4[1-5] % lower", words), words
+    assert "agreed with" not in words
+    row, = liar.doctor()
+    assert row["sensor"] == "nvml-counter" and row["last_run_sensor"] == "nvml-average"
+
+
+
+def table(path, watts):
+    """Five readings a second, from midnight on."""
+    path.write_text("time,power_w\n" + "".join(f"2026-03-01T00:{second // 60:02}:{second % 60:02}.{2 * part}Z,{watt}\n"
+                                               for second, watt in enumerate(watts) for part in range(5)))
+    return path
+
+
+# What a board reads whose gain is 0.95 and whose offset 5 W, where so much is drawn; what is drawn, as a meter with its noise has it.
+def against_a_meter(everywatt, folder, watts, noise=0):
+    chance = random.Random(7)
+    everywatt("import", "power-csv", table(folder / "board.csv", [0.95 * watt + 5 for watt in watts]))
+    device, = everywatt.show()["energy"]["devices"]
+    meter = table(folder / "meter.csv", [chance.gauss(watt, noise) for watt in watts])
+    return everywatt("calibrate", "gain", "--device", device["id"], "--meter", meter), device["id"]
+
+
+def test_a_narrow_range_of_load_shows_no_line_and_nothing_is_applied(everywatt, tmp_path):
+    """Between 396 and 408 W any slope fits that a meter's noise makes; idle would be hundreds of watts off."""
+    for noise in (0, 8):
+        done, device = against_a_meter(everywatt, tmp_path, [400, 406, 396, 408] * 4, noise)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, (done.stderr, done.stdout)
+        assert re.search(rf"{re.escape(device)} .*between 38\d W and 39\d W.* from idle to full", done.stderr), done.stderr
+        assert not done.stdout
+
+
+def test_a_line_that_is_not_sure_enough_is_refused_and_one_that_is_says_what_it_leaves_open(everywatt, tmp_path):
+    levels = [level for level in (80, 400, 160, 300, 240, 360, 120, 420) for _ in range(3)]
+    done, device = against_a_meter(everywatt, tmp_path, levels, noise=40)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, (done.stderr, done.stdout)
+    assert re.search(rf"{re.escape(device)} .*± [\d.]+ W.* longer", done.stderr), done.stderr
+    assert not done.stdout
+
+    remaining = []
+    for noise, times in ((0, 1), (4, 1), (4, 10)):
+        done, device = against_a_meter(everywatt, tmp_path, levels * times, noise)
+        assert done.returncode == 0, done.stderr
+        gain, both = re.search(r"gain ([\d.]+), .*± ([\d.]+) % remains", done.stdout).groups()
+        assert float(gain) == pytest.approx(1 / 0.95, abs=0.03)
+        remaining.append(float(both) / 200)
+    exact, short, long = remaining
+    assert exact == pytest.approx(0.01, abs=0.001)  # the meter's own
+    assert 0.02 < short < 0.08 and exact < long < 0.75 * short, remaining

@@ -61,11 +61,6 @@ class NvmlSource : public ::testing::Test {
     return found == all.end() ? kNone : *found;
   }
 
-  StandIn standin_;
-  std::unique_ptr<Source> source_;
-  std::map<std::string, int> counts_;  // how often each was read
-
- private:
   void keep(const std::vector<Reading>& out, std::map<std::string, std::uint64_t>& values) {
     const std::size_t channels = source_->inventory().channels.size();
     for (const Reading& reading : out) {
@@ -75,6 +70,10 @@ class NvmlSource : public ::testing::Test {
       ++counts_[name];
     }
   }
+
+  StandIn standin_;
+  std::unique_ptr<Source> source_;
+  std::map<std::string, int> counts_;  // how often each was read
 };
 
 constexpr const char* kHopper = R"(
@@ -311,6 +310,52 @@ TEST_F(NvmlSource, ALostGpuIsAskedForNothingElseAndComesBack) {
   EXPECT_FALSE(source_->sample(out));
   EXPECT_TRUE(out.empty());
   EXPECT_TRUE(read(4 * kSecond, 20).contains("sm_occupancy"));
+}
+
+// Some drivers answer for the module of a board that has none.
+TEST_F(NvmlSource, OfSuperchipsAloneTheModuleIsADevice) {
+  const auto has_module = [&](const std::string& name) {
+    open("[[gpu]]\nname = \"" + name + "\"\narchitecture = \"hopper\"\nwatts = 200\nmodule = { watts = 200 }\n");
+    return std::ranges::count(source_->inventory().devices, DeviceKind::module, &Device::kind) > 0;
+  };
+  for (const char* name :
+       {"NVIDIA GH200 480GB", "NVIDIA GH200 144G HBM3e", "GH200 120GB", "NVIDIA GB200", "NVIDIA GB300", "NVIDIA GB10"})
+    EXPECT_TRUE(has_module(name)) << name;
+  for (const char* name : {"NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3", "NVIDIA B200"})
+    EXPECT_FALSE(has_module(name)) << name;
+}
+
+TEST_F(NvmlSource, ASensorThatFailsForGoodTakesNothingElseAway) {
+  open(std::string{kHopper} +
+       "[[defect]]\nkind = \"answers\"\nstatus = \"not_supported\"\ncalls = [\"field 186\"]\nfrom_s = 2\n");
+  EXPECT_TRUE(read(kSecond, 10).contains("temperature"));
+  std::map<std::string, std::uint64_t> values;
+  counts_.clear();
+  std::vector<Reading> out;
+  for (int i = 0; i < 40; ++i) {
+    standin_.at(2'050 * kMillisecond + i * kSecond / 10);
+    out.clear();
+    EXPECT_FALSE(source_->sample(out)) << "it is said";
+    keep(out, values);
+  }
+  EXPECT_EQ(counts_["sm_clock"], 4);
+  EXPECT_EQ(counts_["temperature"], 4);
+  EXPECT_EQ(counts_["sm_occupancy"], 4);
+  EXPECT_EQ(std::ranges::count(out, 0u, &Reading::channel), 1) << "the counter goes on";
+}
+
+// Before there were fields.
+TEST_F(NvmlSource, WhereTheCounterFailsForGoodTheCallForPowerIsStillMade) {
+  open(
+      "[node]\ndriver = \"418.226.00\"\n[[gpu]]\nname = \"Tesla V100-SXM2-16GB\"\nwatts = 200\n[[defect]]\nkind = "
+      "\"missing\"\ncalls = [\"nvmlDeviceGetFieldValues\"]\n[[defect]]\nkind = \"answers\"\nstatus = "
+      "\"not_supported\"\ncalls = [\"nvmlDeviceGetTotalEnergyConsumption\"]\nfrom_s = 2\n");
+  ASSERT_EQ(source_->inventory().channels.at(0).sensor, "nvml-counter");
+  ASSERT_EQ(source_->inventory().channels.at(1).sensor, "nvml-power");
+  standin_.at(3 * kSecond);
+  std::vector<Reading> out;
+  EXPECT_FALSE(source_->sample(out)) << "it is said";
+  EXPECT_EQ(std::ranges::count(out, 1u, &Reading::channel), 1);
 }
 
 }  // namespace

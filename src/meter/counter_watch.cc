@@ -19,21 +19,29 @@ constexpr double kContradiction = 0.05;
 constexpr double kLeadOfCalibrated = 0.05;
 // Windows in a row: a step at one end of them stands some tenths of a second earlier in a mean over a second.
 constexpr int kPatience = 3;
+// A device that works for less of the time is at rest.
+constexpr Nanoseconds kIdleBelowOneIn = 256;
+
+bool is_quiet(const WindowFacts& facts) { return facts.worked && *facts.worked * kIdleBelowOneIn < facts.length; }
 
 }  // namespace
 
-// Power that sees all of the time; 0: none.
+// Power that sees all of the time, else power that sees a part of it; 0: none.
 std::size_t DeviceBooks::check_of_counter() const {
   if (!elected().sensor || elected().candidate.channel.method != Method::counter) return 0;
+  std::size_t partial = 0;
   for (std::size_t i = 1; i < meters_.size(); ++i) {
     const Channel& channel = meters_[i].candidate.channel;
-    const bool sees_all = channel.window >= channel.period && channel.period > 0;
-    if (meters_[i].sensor && channel.method == Method::integrated && sees_all && !meters_[i].curve().empty()) return i;
+    if (!meters_[i].sensor || channel.method != Method::integrated || channel.period <= 0) continue;
+    if (meters_[i].curve().empty()) continue;
+    if (channel.window >= channel.period) return i;
+    if (channel.window > 0 && partial == 0) partial = i;
   }
-  return 0;
+  return partial;
 }
 
-// Over the last windows that both saw all of.
+// Over the last windows that both saw all of; where the power sees a part of the time, those in which nobody worked:
+// what is drawn then is constant.
 bool DeviceBooks::is_contradicted(const Meter& check) const {
   const EnergyCurve& integral = check.curve();
   MicroJoules by_counter = 0;
@@ -42,6 +50,7 @@ bool DeviceBooks::is_contradicted(const Meter& check) const {
   for (auto past = past_.rbegin(); past != past_.rend() && length < kComparisonTime; ++past) {
     if (past->to > integral.points().back().time) continue;  // not reached yet
     if (past->from < integral.points().front().time) break;
+    if (check.sensor->sees_part() && !is_quiet(past->facts)) continue;
     if (!past->is_observed || integral.observed(past->from, past->to) < past->to - past->from) continue;
     by_counter += past->facts.energy;
     by_power += integral.between(past->from, past->to);

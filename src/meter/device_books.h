@@ -170,6 +170,7 @@ class DeviceBooks {
   };
   [[nodiscard]] std::size_t check_of_counter() const;
   [[nodiscard]] bool is_contradicted(const Meter& check) const;
+  [[nodiscard]] bool is_believed_before(const Meter& other) const;
   void watch_counter(RunDelta& into);
   void depose_counter(std::size_t check, RunDelta& into);
   void correct(const Past& past, const Accounts& anew, RunDelta& into);

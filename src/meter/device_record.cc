@@ -101,9 +101,15 @@ void DeviceBooks::follow_comparisons() {
   }
 }
 
+// By how it was calibrated, or because the other contradicted itself.
+bool DeviceBooks::is_believed_before(const Meter& other) const {
+  return is_deposed_ || (elected().candidate.is_calibrated_itself() && !other.candidate.is_calibrated_itself());
+}
+
 // With the elected one, where that is a sensor.
 void DeviceBooks::compare_sensors(DeviceRecord& record) const {
   if (!elected().sensor) return;
+  double apart = 0;  // of the elected one's
   for (const Meter& meter : meters_) {
     if (!meter.sensor || !meter.comparison) continue;
     const auto& [from, to] = *meter.comparison;
@@ -112,10 +118,16 @@ void DeviceBooks::compare_sensors(DeviceRecord& record) const {
     const double microseconds = static_cast<double>(over) / 1e3;
     const double mine = static_cast<double>(to.elected - from.elected) / microseconds;
     const double other = static_cast<double>(to.other - from.other) / microseconds;
-    if (!meter.sensor->sees_part() && disagree(mine, *elected().sensor, other, *meter.sensor))
+    if (!meter.sensor->sees_part() && disagree(mine, *elected().sensor, other, *meter.sensor)) {
       add_flag(record.flags, "sensor-disagreement");
+      if (!is_believed_before(meter)) apart = std::max(apart, std::abs(other / mine - 1));
+    }
     record.checks.push_back({.sensor = meter.candidate.channel.sensor, .ratio = other / mine, .over = over});
   }
+  // Nobody knows which is right: what another says lies within the interval, which is two standard errors wide.
+  record.uncertainty_systematic =
+      std::llround(std::hypot(static_cast<double>(record.uncertainty_systematic),
+                              apart / 2 * static_cast<double>(record.measured.value_or(0))));
 }
 
 }  // namespace everywatt

@@ -26,14 +26,14 @@ class Machine {
     begin();
   }
 
-  // A second sensor: instant power.
-  void with_power() {
+  // A second sensor: instant power, the mean over `window`.
+  void with_power(Nanoseconds window = kSecond / 10) {
     inventory_.channels.push_back({.device = std::string{kGpu},
                                    .kind = ChannelKind::power,
                                    .method = Method::integrated,
                                    .sensor = "power",
                                    .period = kSecond / 10,
-                                   .window = kSecond / 10});
+                                   .window = window});
     begin();
   }
   void shows_no_processes() {
@@ -290,6 +290,26 @@ TEST(Gpu, ACounterThatRunsLowAtIdleIsDeposedAndBookedAnew) {
   EXPECT_EQ(record.measured, accounts.measured());
   const auto falls = [](const SeriesPoint& a, const SeriesPoint& b) { return b.time <= a.time || b.value < a.value; };
   EXPECT_EQ(std::ranges::adjacent_find(machine.series(), falls), machine.series().end());
+}
+
+TEST(Gpu, PowerThatSeesAPartOfTheTimeContradictsACounterWhileNobodyWorks) {
+  Machine machine;
+  machine.with_power(kSecond / 40);
+  machine.count_low_at_idle(0.57);
+  machine.pass(30, {}, {1});
+  EXPECT_NEAR(joules(machine.end().measured()), 3000, 30);
+  EXPECT_EQ(machine.record().sensor, "power");
+}
+
+TEST(Gpu, WhatAnotherSensorSaysIsInTheIntervalWhileNeitherIsBelieved) {
+  Machine machine;
+  machine.with_power();
+  machine.count_low_at_idle(0.57);
+  machine.pass(5, {}, {1});
+  EXPECT_NEAR(joules(machine.end().measured()), 0.57 * 500, 15);
+  const DeviceRecord record = machine.record();
+  EXPECT_THAT(record.flags, ::testing::Contains("sensor-disagreement"));
+  EXPECT_GT(2 * joules(record.uncertainty_systematic), 0.43 * 500 - 15);
 }
 
 TEST(Gpu, WhatIsBookedAnewOfADeposedCounterStaysInItsPhase) {

@@ -98,13 +98,32 @@ to_s = 7.2
 LONG_ENOUGH = 14  # a counter is compared with its board's power over 6 s, three times
 
 
+# Its counter says something else than its power.
+WRONG = """
+[[gpu]]
+name = "NVIDIA {name}"
+watts = {watts}
+idle_watts = 60
+utilisation = {work}
+counter = {{ {counter} }}
+[[gpu.process]]
+pid = "job-child"
+"""
+LOW = "low_below_watts = 100, low_factor = 0.57"
+WRONGS = {
+    "low, short": (WRONG.format(name="H100 80GB HBM3", watts=60, work=0, counter=LOW), SECONDS),
+    "high, short": (WRONG.format(name="H100 80GB HBM3", watts=300, work=1, counter="gain = 1.6"), SECONDS),
+    "low, part-time": (WRONG.format(name="A100-SXM4-40GB", watts=60, work=0, counter=LOW), LONG_ENOUGH),
+}
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     machines = {name: (KNOWN[name], SECONDS) for name in MEASURING}
     low = KNOWN["low_at_idle"]
     machines |= {"low_at_idle": (low, LONG_ENOUGH), "low_at_idle, short": (low, SECONDS), "rested": (RESTED, SECONDS, 0.3),
                  "late": (LATE, SECONDS, 0.3), "restless": (RESTLESS, 4), "steps": (STEPS, 10), "awakened": (AWAKENED, LONG_ENOUGH, 0.0)}
-    return run_all(tmp_path_factory.mktemp("truth"), machines)
+    return run_all(tmp_path_factory.mktemp("truth"), machines | WRONGS)
 
 
 # Boards of the lab count truly unless their scenario says otherwise: what a bill states for boards at large is no bound.
@@ -264,8 +283,17 @@ def test_a_sound_counter_is_believed_when_a_gpu_awakes(runs):
     assert not [gpu["id"] for gpu in gpus if "counter-implausible" in gpu["flags"] or gpu["method"] != "counter"]
 
 
-def test_a_low_counter_is_not_believed_in_a_run_of_seconds(runs):
-    run = runs["low_at_idle, short"]
+@pytest.mark.parametrize("name", ["low_at_idle, short", "low, short", "high, short"])
+def test_a_wrong_counter_is_not_believed_in_a_run_of_seconds(runs, name):
+    run = runs[name]
     gpu, = run.gpus
     off = abs(gpu["measured_joules"] - run.truth()[gpu["id"]]["joules"])
-    assert off <= gpu["uncertainty_joules"] or {"counter-implausible", "sensor-disagreement"} & set(gpu["flags"])
+    assert off <= gpu["uncertainty_joules"], gpu
+    assert {"counter-implausible", "sensor-disagreement"} & set(gpu["flags"])
+
+
+def test_a_low_counter_is_found_by_power_that_sees_a_part_of_the_time(runs):
+    run = runs["low, part-time"]
+    gpu, = run.gpus
+    assert gpu["method"] == "integrated" and "counter-implausible" in gpu["flags"], gpu
+    assert gpu["measured_joules"] == pytest.approx(run.truth()[gpu["id"]]["joules"], rel=0.04)

@@ -6,6 +6,7 @@
 
 #include "account/accelerators.h"
 #include "base/text.h"
+#include "model/gpu_name.h"
 #include "model/phase.h"
 
 namespace everywatt {
@@ -84,6 +85,8 @@ class Reader {
       const bool is_gpu = device.record.device.kind == DeviceKind::gpu;
       if (is_gpu && device.record.counted && !device.energy.measured)
         unmeasured_ = device.record.device.id + " is not measured: how much it worked is not known";
+      if (device.record.counted && is_gpu_module(device.record.device))
+        unmeasured_ = device.record.device.id + " does not tell how much its GPU worked";
       if (!is_gpu || device.energy.total.value_or(0) <= 0) continue;
       gpus_.push_back(&device);
       peaks_.push_back(peak_of(device.record));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "model/gpu_name.h"
+
 namespace everywatt {
 namespace {
 
@@ -118,8 +120,8 @@ class Electorate {
 
   // A meter that holds the component's energy already, so that a model of it would count twice.
   std::optional<std::string> set_aside(const Candidate& candidate) const {
-    if (is_gpu_module(candidate) &&
-        any_sensed([](const Candidate& c) { return c.device.kind == DeviceKind::module && !is_gpu_module(c); }))
+    if (is_gpu_module(candidate.device) &&
+        any_sensed([](const Candidate& c) { return c.device.kind == DeviceKind::module && !is_gpu_module(c.device); }))
       return "the modules have meters that say which is which";
     if (has_sensor(candidate)) return std::nullopt;
     if (candidate.device.kind == DeviceKind::memory) {
@@ -137,13 +139,11 @@ class Electorate {
     return std::nullopt;
   }
 
-  // Told by a GPU's library, which does not say which processor lies on its module.
-  static bool is_gpu_module(const Candidate& candidate) { return candidate.device.id.starts_with("module:GPU-"); }
-
-  // A part that says nothing of where it lies may lie on a GPU's module: never added to it.
+  // A part that says nothing of where it lies may lie on a GPU's module, whose library does not say which processor
+  // lies there: never added to it.
   static bool holds(const Candidate& module, const Candidate& part) {
     if (part.device.parent == module.device.id) return true;
-    return is_gpu_module(module) && !part.device.parent && is_component(part.device.kind);
+    return is_gpu_module(module.device) && !part.device.parent && is_component(part.device.kind);
   }
 
   // A superchip's module holds a processor and a GPU: only where both have

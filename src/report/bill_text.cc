@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/stragglers.h"
+#include "model/gpu_name.h"
 #include "model/work_name.h"
 #include "report/bottleneck_text.h"
 #include "report/compute_text.h"
@@ -295,11 +296,24 @@ std::string clocks(const Bill& bill) {
   return out;
 }
 
-// Of one that is counted nothing is known: what the rest did says little of the run.
+// Of a GPU nothing is known, or nothing but what it draws together with processors: what these did says little of the
+// run.
 bool lacks_a_gpu(const Bill& bill) {
   return std::ranges::any_of(bill.devices, [](const DeviceBill& device) {
-    return device.record.counted && device.record.device.kind == DeviceKind::gpu && !device.energy.measured;
+    const bool is_mute = device.record.device.kind == DeviceKind::gpu && !device.energy.measured;
+    return device.record.counted && (is_mute || is_gpu_module(device.record.device));
   });
+}
+
+// What a reader of figures has to know of a flag; empty: nothing.
+std::string in_words(std::string_view flag) {
+  constexpr std::string_view kAliasing = "aliasing:";
+  if (flag.starts_with(kAliasing))
+    return "its sensor sees a part of the time only and the load repeats in step with it: the figure can be off by " +
+           std::string{flag.substr(kAliasing.size())};
+  if (flag == "mig:by-share")
+    return "how much its slices worked is not told: it is divided by their size, which is a model";
+  return {};
 }
 
 std::string advice(const Bill& bill) {
@@ -325,11 +339,8 @@ std::string advice(const Bill& bill) {
   }
   for (const DeviceBill& device : bill.devices) {
     for (const std::string& flag : device.record.flags) {
-      constexpr std::string_view kAliasing = "aliasing:";
-      if (flag.starts_with(kAliasing))
-        out += line("note", device.record.device.id +
-                                ": its sensor sees a part of the time only and the load repeats in " +
-                                "step with it: the figure can be off by " + flag.substr(kAliasing.size()));
+      if (const std::string words = in_words(flag); !words.empty())
+        out += line("note", device.record.device.id + ": " + words);
     }
   }
   for (const std::string& notice : bill.run.notices) out += line("note", notice);

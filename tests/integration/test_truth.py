@@ -233,6 +233,7 @@ def test_a_slice_whose_work_nobody_tells_is_charged_by_its_size(runs):
     for account, sevenths in (("busy", 3), ("other", 2), ("unattributed", 2)):
         assert gpu[account + "_joules"] / gpu["measured_joules"] == pytest.approx(sevenths / 7, abs=before_first_look), gpu
     assert gpu["total_uncertainty_joules"] > 0.5 * gpu["busy_joules"]  # and says how little that is
+    assert "divided by their size, which is a model" in " ".join(runs["mig"].said.split())
 
 
 def test_a_context_opened_late_and_closed_early_is_charged_for_its_time_and_work(runs):

@@ -20,8 +20,8 @@ namespace {
 using Quantity = PowerUnit::Quantity;
 
 // Relative standard uncertainties of meters that nobody vouches for:
-// engineering priors, 3 % for NVML's power, 2 to 3 % for a BMC.
-constexpr double kGpuUncertainty = 0.03;
+// engineering priors, 6 % for NVML's power (src/sources/nvml_gpu.cc), 2 to 3 % for a BMC.
+constexpr double kGpuUncertainty = 0.06;
 constexpr double kMeterUncertainty = 0.025;
 constexpr double kDisagreement = 0.05;  // of two meters of one device that is worth a flag
 constexpr double kCoarseSteps = 10;     // a counter that makes fewer says less than the power does

@@ -231,6 +231,8 @@ bool DeviceBooks::book_up_to(Nanoseconds reached, const Surroundings& around, Ru
         if (cut > until_ && cut < edge.until) cuts.push_back(cut);
       }
     }
+    // Before a sensor came up nothing is known, idleness neither.
+    if (const Nanoseconds seen = seen_from(); seen - until_ >= kUnseenStart && seen < edge.until) cuts.push_back(seen);
     std::ranges::sort(cuts);
     for (const Nanoseconds cut : cuts) {
       if (cut > until_) book(cut, window, into);

@@ -193,7 +193,7 @@ def test_a_narrow_range_of_load_shows_no_line_and_nothing_is_applied(everywatt, 
 
 def test_a_line_that_is_not_sure_enough_is_refused_and_one_that_is_says_what_it_leaves_open(everywatt, tmp_path):
     levels = [level for level in (80, 400, 160, 300, 240, 360, 120, 420) for _ in range(3)]
-    done, device = against_a_meter(everywatt, tmp_path, levels, noise=40)
+    done, device = against_a_meter(everywatt, tmp_path, levels, noise=120)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, (done.stderr, done.stdout)
     assert re.search(rf"{re.escape(device)} .*± [\d.]+ W.* longer", done.stderr), done.stderr
     assert not done.stdout

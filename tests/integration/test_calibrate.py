@@ -165,7 +165,6 @@ def test_doctor_says_that_the_last_run_did_not_believe_a_counter(everywatt, tmp_
     assert row["sensor"] == "nvml-counter" and row["last_run_sensor"] == "nvml-average"
 
 
-
 def table(path, watts):
     """Five readings a second, from midnight on."""
     path.write_text("time,power_w\n" + "".join(f"2026-03-01T00:{second // 60:02}:{second % 60:02}.{2 * part}Z,{watt}\n"

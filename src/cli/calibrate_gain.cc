@@ -30,12 +30,22 @@ Result<double> meter_error(const std::optional<std::string>& text) {
   return *error;
 }
 
+bool has_gap(const RunRecord& record, const std::string& device, Nanoseconds from, Nanoseconds to) {
+  return std::ranges::any_of(record.gaps, [&](const Gap& gap) {
+    return gap.device == device && gap.started_wall < to && gap.started_wall + gap.length > from;
+  });
+}
+
 // What the device's sensor showed in that run, on the wall clock.
 Result<EnergyCurve> curve_of(Store& store, const RunRecord& record, const std::string& device) {
   TRY(const auto points, store.series(record.run.id, device, Track::energy));
   EnergyCurve curve;
-  for (const SeriesPoint& point : points)
-    curve.append(record.run.started.wall + (point.time - record.run.started.steady), point.value);
+  Nanoseconds before = record.run.started.wall;
+  for (const SeriesPoint& point : points) {
+    const Nanoseconds now = record.run.started.wall + (point.time - record.run.started.steady);
+    curve.append(now, point.value, has_gap(record, device, before, now) ? Sight::unseen : Sight::observed);
+    before = now;
+  }
   return curve;
 }
 
@@ -69,11 +79,11 @@ Result<void> check_reach(const CurveFit& fit, const DeviceRecord& row, const std
   }
   const double error = fit.error_watts(limit);
   if (error <= kMostError * limit) return {};
-  const std::string seconds = std::to_string(fit.seconds) + " s";
+  const std::string time = show_duration(fit.compared);
   return fail(Errc::malformed, where + " and the meter fit no line that is sure enough" +
-                                   (std::isfinite(error) ? ": after " + seconds + " it is ± " + show_watts(2 * error) +
+                                   (std::isfinite(error) ? ": after " + time + " it is ± " + show_watts(2 * error) +
                                                                " off between idle and " + show_watts(limit)
-                                                         : " in " + seconds) +
+                                                         : " in " + time) +
                                    ": run longer, or let power change more slowly");
 }
 
@@ -122,7 +132,7 @@ Result<int> calibrate_gain(Context& context, Args args) {
   const Correction left{.gain = line.slope, .offset = line.intercept * watt};
   const Correction whole = left.after(row->correction.value_or(Correction{}));
   const double remaining = std::hypot(fit->relative_error(limit_of(*row, line)), meter_uncertainty);
-  const std::string source = fmt::format("{}, {} s of run {}", meter_file, fit->seconds, id);
+  const std::string source = fmt::format("{}, {} of run {}", meter_file, show_duration(fit->compared), id);
   CHECK(store->put_calibration({.host = ledger_host(record.run.host, context.roots),
                                 .device = device,
                                 .sensor = row->sensor,

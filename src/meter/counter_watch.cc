@@ -19,10 +19,8 @@ constexpr double kContradiction = 0.05;
 constexpr double kLeadOfCalibrated = 0.05;
 // Windows in a row: a step at one end of them stands some tenths of a second earlier in a mean over a second.
 constexpr int kPatience = 3;
-// A device that works for less of the time is at rest.
-constexpr Nanoseconds kIdleBelowOneIn = 256;
 
-bool is_quiet(const WindowFacts& facts) { return facts.worked && *facts.worked * kIdleBelowOneIn < facts.length; }
+bool is_quiet(const WindowFacts& facts) { return facts.worked && is_at_rest(*facts.worked, facts.length); }
 
 }  // namespace
 

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "model/accounts.h"
+
 namespace everywatt {
 namespace {
 
@@ -15,12 +17,10 @@ constexpr Nanoseconds kSilence = 2 * kSecond;
 constexpr Nanoseconds kNear = 2 * kSecond;
 // For a look that sees who works: books wait for a second at most.
 constexpr Nanoseconds kPatience = kSecond / 2;
-// Of a GPU that works for less of the time: that is noise, nobody's.
-constexpr Nanoseconds kIdleBelowOneIn = 256;
 
 Nanoseconds middle_of(const Activity::Piece& piece) { return piece.begin + (piece.end - piece.begin) / 2; }
 
-bool is_work(Nanoseconds worked, Nanoseconds length) { return worked * kIdleBelowOneIn >= length && worked > 0; }
+bool is_work(Nanoseconds worked, Nanoseconds length) { return worked > 0 && !is_at_rest(worked, length); }
 
 // Nobody knows how much of it whose work was.
 void make_unknown(Activity::Piece& piece) {

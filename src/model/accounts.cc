@@ -9,13 +9,8 @@
 namespace everywatt {
 namespace {
 
-// Below this utilisation what a device draws is idle draw: sampling noise.
-constexpr Nanoseconds kIdleBelowOneIn = 256;
-
-bool is_quiet(const Window& window, Nanoseconds worked) { return worked * kIdleBelowOneIn < window.capacity; }
-
 MicroJoules idle_energy(const Window& window, Nanoseconds worked) {
-  if (is_quiet(window, worked) && window.worked_beside == 0) return window.energy;
+  if (is_at_rest(worked, window.capacity) && window.worked_beside == 0) return window.energy;
   const double idle_share =
       1.0 - static_cast<double>(std::min(worked, window.capacity)) / static_cast<double>(window.capacity);
   const double seconds = static_cast<double>(window.length) / static_cast<double>(kSecond);
@@ -82,7 +77,7 @@ Booking book(const Window& window, std::span<const Use> runs) {
   const Nanoseconds worked = std::max(*window.worked, ours);
   const MicroJoules idle = idle_energy(window, worked);
 
-  const bool is_of_beside = is_quiet(window, worked) && window.worked_beside > 0;
+  const bool is_of_beside = is_at_rest(worked, window.capacity) && window.worked_beside > 0;
   std::vector<std::uint64_t> work_weights;
   std::vector<std::uint64_t> idle_weights;
   work_weights.reserve(runs.size() + 1);

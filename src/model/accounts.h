@@ -35,6 +35,9 @@ struct Accounts {
   bool operator==(const Accounts&) const = default;
 };
 
+// A device that works for less of the time than one part in 256 is at rest: what is told of it is noise, nobody's.
+constexpr bool is_at_rest(Nanoseconds worked, Nanoseconds capacity) { return worked * 256 < capacity; }
+
 // One run's use of one device within a window.
 struct Use {
   Nanoseconds busy = 0;        // device time that the run's work took: CPU time summed over CPUs

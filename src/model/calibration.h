@@ -28,7 +28,7 @@ struct Calibration {
   double gain = 1;
   double offset_watts = 0;
   double relative_uncertainty = 0;  // standard, of what remains: the meter's own error and what the line leaves
-  std::string source = {};          // "wall-meter.csv, 412 s of run x7k2p9"
+  std::string source = {};          // "wall-meter.csv, 6 min 52 s of run x7k2p9"
   Nanoseconds made_wall = 0;
 
   [[nodiscard]] Correction correction() const { return {.gain = gain, .offset = offset_watts * watt}; }

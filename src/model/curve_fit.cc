@@ -13,31 +13,45 @@ constexpr Nanoseconds kCoarse = 50 * kMillisecond;
 constexpr Nanoseconds kFine = 5 * kMillisecond;
 // So much less must be left by a time that is further off: of power that only rises, or repeats, several fit.
 constexpr double kClearlyLess = 0.9;
-// Seconds at the ends of what both saw, that a shift may cost.
-constexpr std::size_t kAtTheEnds = 3;
+// Of the pieces, what a shift may cost at their ends: through the few that are left of a short run a line fits by
+// chance.
+constexpr std::size_t kAtTheEnds = 3, kCostsOneIn = 4;
 // Of its limit, what a board draws idle: 70 of 700 W (H100), 55 of 400 (A100), 20 of 450 (RTX 4090).
 constexpr double kIdle = 0.1;
 
-// Mean power of both over each second that both have seen.
-std::vector<FitPoint> pair_up(const EnergyCurve& sensor, const EnergyCurve& trusted, Nanoseconds late) {
-  std::vector<FitPoint> pairs;
-  const Nanoseconds from = std::max(sensor.points().front().time, trusted.points().front().time - late);
-  const Nanoseconds to = std::min(sensor.points().back().time, trusted.points().back().time - late);
-  for (Nanoseconds at = from; at + kSecond <= to; at += kSecond) {
-    const Nanoseconds there = at + late;
-    if (trusted.observed(there, there + kSecond) < kSecond) continue;
-    pairs.push_back({static_cast<double>(sensor.between(at, at + kSecond)) / 1e6,
-                     static_cast<double>(trusted.between(there, there + kSecond)) / 1e6});
+// Mean power of both, over pieces of a second or more that begin and end where the sensor was read: between its
+// readings it knows but the sum, and on a busy machine they come late.
+struct Pairs {
+  std::vector<FitPoint> points;
+  Nanoseconds compared = 0;
+};
+
+Pairs pair_up(const EnergyCurve& sensor, const EnergyCurve& trusted, Nanoseconds late) {
+  Pairs pairs;
+  std::optional<Nanoseconds> begin;
+  for (const EnergyCurve::Point& point : sensor.points()) {
+    if (!begin || point.sight != Sight::observed) begin = point.time;
+    const Nanoseconds length = point.time - *begin;
+    if (length < kSecond) continue;
+    const Nanoseconds from = *begin + late, to = point.time + late;
+    if (trusted.observed(from, to) == length) {
+      const auto watts = [&](MicroJoules energy) {
+        return static_cast<double>(energy) * 1e3 / static_cast<double>(length);
+      };
+      pairs.points.push_back({watts(sensor.between(*begin, point.time)), watts(trusted.between(from, to))});
+      pairs.compared += length;
+    }
+    begin = point.time;
   }
   return pairs;
 }
 
 std::optional<CurveFit> fit_at(const EnergyCurve& sensor, const EnergyCurve& trusted, Nanoseconds late) {
-  const auto pairs = pair_up(sensor, trusted, late);
-  const auto line = fit_line(pairs);
+  const auto [points, compared] = pair_up(sensor, trusted, late);
+  const auto line = fit_line(points);
   if (!line) return std::nullopt;
-  CurveFit fit{.line = *line, .late = late, .seconds = pairs.size()};
-  for (const FitPoint& pair : pairs) fit.mean_watts += pair.y / static_cast<double>(pairs.size());
+  CurveFit fit{.line = *line, .late = late, .compared = compared};
+  for (const FitPoint& pair : points) fit.mean_watts += pair.y / static_cast<double>(points.size());
   return fit;
 }
 
@@ -64,24 +78,25 @@ std::optional<CurveFit> fit_curves(const EnergyCurve& sensor, const EnergyCurve&
   if (sensor.empty() || trusted.empty()) return std::nullopt;
   auto best = fit_at(sensor, trusted, 0);
   if (!best) return std::nullopt;
-  const std::size_t fewest = best->seconds - std::min(best->seconds, kAtTheEnds);
+  const std::size_t pieces = best->line.points;
+  const std::size_t fewest = pieces - std::min(kAtTheEnds, pieces / kCostsOneIn);
   for (Nanoseconds away = kCoarse; away <= kFurthest; away += kCoarse) {
     for (const Nanoseconds late : {away, -away}) {
       const auto fit = fit_at(sensor, trusted, late);
-      if (fit && fit->seconds >= fewest && fit->line.residual < kClearlyLess * best->line.residual) best = fit;
+      if (fit && fit->line.points >= fewest && fit->line.residual < kClearlyLess * best->line.residual) best = fit;
     }
   }
   const Nanoseconds middle = best->late;
   for (Nanoseconds late = middle - kCoarse; late <= middle + kCoarse; late += kFine) {
     const auto fit = fit_at(sensor, trusted, late);
-    if (fit && fit->seconds >= fewest && fit->line.residual < best->line.residual) best = fit;
+    if (fit && fit->line.points >= fewest && fit->line.residual < best->line.residual) best = fit;
   }
   // By as much as one standard error of the clocks' difference leaves more.
-  const double freedom = std::max(1.0, static_cast<double>(best->seconds) - 3);
+  const double freedom = std::max(1.0, static_cast<double>(best->line.points) - 3);
   const double allowed = best->line.residual * std::sqrt(1 + 1 / freedom);
   for (Nanoseconds late = middle - kCoarse; late <= middle + kCoarse; late += kFine) {
     const auto fit = fit_at(sensor, trusted, late);
-    if (fit && fit->seconds >= fewest && fit->line.residual <= allowed) best->as_likely.push_back(fit->line);
+    if (fit && fit->line.points >= fewest && fit->line.residual <= allowed) best->as_likely.push_back(fit->line);
   }
   return best;
 }

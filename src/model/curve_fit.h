@@ -1,5 +1,5 @@
 // A sensor's energy curve against one that is trusted: the line that makes the
-// one the other, second by second, and how far their clocks are apart.
+// one the other, from reading to reading, and how far their clocks are apart.
 #pragma once
 #include <optional>
 #include <vector>
@@ -10,10 +10,10 @@
 namespace everywatt {
 
 struct CurveFit {
-  LineFit line;             // of mean watts
-  Nanoseconds late = 0;     // what was drawn at t on the sensor's clock is at t + late on the other's
-  std::size_t seconds = 0;  // that were compared
-  double mean_watts = 0;    // of the trusted one
+  LineFit line;          // of mean watts
+  Nanoseconds late = 0;  // what was drawn at t on the sensor's clock is at t + late on the other's
+  Nanoseconds compared = 0;
+  double mean_watts = 0;  // of the trusted one
 
   std::vector<LineFit> as_likely = {};  // at other times between the clocks, which the seconds allow as well
 
@@ -25,7 +25,8 @@ struct CurveFit {
   [[nodiscard]] double relative_error(double limit_watts) const;
 };
 
-// None where they share fewer than three seconds, or power never changes there.
+// The energies of a sensor are known at its readings, of which those a second apart are compared. None where both saw
+// fewer than three such pieces, or power never changes there.
 std::optional<CurveFit> fit_curves(const EnergyCurve& sensor, const EnergyCurve& trusted);
 
 }  // namespace everywatt

@@ -224,6 +224,28 @@ TEST(CurveFit, FindsGainAndOffsetThoughTheClocksDiffer) {
   }
 }
 
+// A busy machine comes late to its readings: between them nothing is known but the sum.
+TEST(CurveFit, ComparesWhatLiesBetweenReadings) {
+  constexpr std::array<Nanoseconds, 8> kTenthsBetween = {1, 1, 7, 1, 4, 9, 2, 12};
+  EnergyCurve sensor, meter;
+  const auto drawn_by = [](Nanoseconds tenth) {
+    MicroJoules drawn = 0;
+    for (Nanoseconds one = 0; one < tenth; ++one) drawn += (150 + 90 * (one / 10 % 4)) * 100'000;
+    return drawn;
+  };
+  Nanoseconds tenth = 3;
+  for (std::size_t reading = 0; tenth < 200; tenth += kTenthsBetween[reading++ % kTenthsBetween.size()])
+    sensor.append(tenth * kSecond / 10, drawn_by(tenth) * 95 / 100 + tenth * 500'000);
+  for (Nanoseconds one = 0; one <= 200; ++one) meter.append(one * kSecond / 10, drawn_by(one));
+  const auto fit = fit_curves(sensor, meter);
+  ASSERT_TRUE(fit);
+  EXPECT_NEAR(fit->line.slope, 1 / 0.95, 1e-6);
+  EXPECT_NEAR(fit->line.intercept, -5 / 0.95, 1e-3);
+  EXPECT_LT(fit->error_watts(700), 1);
+  EXPECT_EQ(fit->late, 0);
+  EXPECT_NEAR(static_cast<double>(fit->compared), 19e9, 1e9);
+}
+
 TEST(CurveFit, LeavesTheClocksAloneWhereTheyCannotBeTold) {
   EnergyCurve sensor, meter;
   for (int second = 0; second <= 20; ++second) {
@@ -233,6 +255,27 @@ TEST(CurveFit, LeavesTheClocksAloneWhereTheyCannotBeTold) {
   EXPECT_EQ(fit_curves(sensor, meter)->late, 0);
   EXPECT_NEAR(fit_curves(sensor, meter)->line.slope, 1.1, 1e-6);
   EXPECT_FALSE(fit_curves(sensor, EnergyCurve{}));
+}
+
+// Steps that rise: two seconds off, what is left of seven pieces lies on another line.
+TEST(CurveFit, DoesNotFindAShiftInAFewPieces) {
+  std::mt19937_64 random{5};
+  std::normal_distribution<double> noise{0, 1};
+  for (int i = 0; i < 50; ++i) {
+    EnergyCurve sensor, meter;
+    double read = 0, drawn = 0;
+    for (int piece = 0; piece <= 7; ++piece) {
+      sensor.append(piece * kSecond, std::llround(read * 1e6));
+      meter.append(piece * kSecond, std::llround(drawn * 1e6));
+      const double watts = 150 + 90 * (piece / 2 % 4);
+      read += 0.95 * watts + 5 + noise(random);
+      drawn += watts;
+    }
+    const auto fit = fit_curves(sensor, meter);
+    ASSERT_TRUE(fit);
+    EXPECT_LE(std::abs(fit->late), 50 * kMillisecond);
+    EXPECT_NEAR(fit->line.slope, 1 / 0.95, 0.05);
+  }
 }
 
 }  // namespace

@@ -7,12 +7,12 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY
+from conftest import BINARY, seconds_of
 from test_lab import LAB
 
 # The lab's machine is another host each time; what is calibrated here is this one's.
 HERE = ["env", "-u", "EVERYWATT_SYSFS", "-u", "EVERYWATT_PROCFS", str(BINARY)]
-WATTS = [150 + 90 * (second % 4) for second in range(40)]  # of each second
+WATTS = [(100, 400, 250, 650)[second // 2 % 4] for second in range(40)]  # of each second
 BOARD = """
 [[gpu]]
 name = "NVIDIA H100 80GB HBM3"
@@ -34,6 +34,11 @@ RIGHT, ALONE_HIGH = "{ gain = 1.0 }", "{ gain = 1.09 }"
 def board(number, counter, power):
     steps = ", ".join(f"[{second}, {watts}]" for second, watts in enumerate(WATTS))
     return BOARD.format(uuid=f"GPU-{number:08x}-0000-4000-8000-000000000000", steps=steps, counter=counter, power=power)
+
+
+def drawn_between(begin, end):
+    """In joules; in seconds of the scenario."""
+    return sum(watts * max(0, min(end, second + 1) - max(begin, second)) for second, watts in enumerate(WATTS))
 
 
 class Bench:
@@ -62,6 +67,8 @@ class Bench:
         self.meter.write_text("timestamp,power_w\n" + "".join(
             f"{at(second + part / 20)},{WATTS[second]}\n" for second in range(seconds + 1) for part in range(20)))
         bill = json.loads((self.folder / "bill.json").read_text())
+        begin = seconds_of(bill["started"]) - begun
+        self.drawn = drawn_between(begin, begin + bill["duration_seconds"])
         return [device for device in bill["energy"]["devices"] if device["kind"] == "gpu"]
 
     def calibrate(self, gpus, *more):
@@ -70,14 +77,13 @@ class Bench:
     def doctor(self):
         return [device for device in json.loads(self.on_lab("doctor", "--json"))["devices"] if device["kind"] == "gpu"]
 
+    def error(self, gpu):
+        """Relative, of the last run."""
+        return gpu["measured_joules"] / self.drawn - 1
 
-def error(gpu, seconds):
-    # Per second, since the lab's command lasts some tens of milliseconds longer than the run.
-    return gpu["measured_joules"] / sum(WATTS[:seconds]) - 1
 
-
-def assert_right(gpu, seconds):
-    assert abs(error(gpu, seconds)) <= 0.005, (error(gpu, seconds), gpu)
+def assert_right(bench, gpu):
+    assert abs(bench.error(gpu)) <= 0.005, (bench.error(gpu), gpu)
     assert gpu["sensor"] == "nvml-counter" and gpu["method"] == "counter", gpu
     assert not {"counter-implausible", "sensor-disagreement"} & set(gpu["flags"]), gpu
     assert all(abs(check["ratio"] - 1) <= 0.02 for check in gpu["cross_checks"] if check["sensor"] == "nvml-average"), gpu
@@ -86,35 +92,35 @@ def assert_right(gpu, seconds):
 def test_boards_that_are_off_are_right_after_calibration_and_after_the_next(everywatt, tmp_path):
     """All sensors of a board err together: 8 % too much; gain 0.95 and 5 W too much; a counter alone that does."""
     bench = Bench(everywatt, tmp_path, (HIGH, HIGH), (LOW, LOW), (LOW, RIGHT))
-    before = bench.run(12)
-    assert error(before[0], 12) > 0.07 and error(before[1], 12) < -0.02 and error(before[2], 12) < -0.02, before
+    before = bench.run(16)
+    assert bench.error(before[0]) > 0.07 and bench.error(before[1]) < -0.02 and bench.error(before[2]) < -0.02, before
     assert not any("calibrated" in gpu["flags"] for gpu in before)
     bench.calibrate(before)
 
     after = bench.run(20)
     for gpu in after[:2]:
-        assert_right(gpu, 20)
-    assert abs(error(after[2], 20)) <= 0.005, after[2]
+        assert_right(bench, gpu)
+    assert abs(bench.error(after[2])) <= 0.005, after[2]
     assert all("calibrated" in gpu["flags"] for gpu in after)
 
     bench.calibrate(after)
     bench.calibrate(after)  # of the same run twice: the same again
     again = bench.run(20)
     for gpu in again[:2]:
-        assert_right(gpu, 20)
-    assert abs(error(again[2], 20)) <= 0.005, again[2]
+        assert_right(bench, gpu)
+    assert abs(bench.error(again[2])) <= 0.005, again[2]
 
 
 def test_calibrations_are_listed_and_said_and_forgotten(everywatt, tmp_path):
     bench = Bench(everywatt, tmp_path, (LOW, LOW), (RIGHT, RIGHT))
     assert bench.say("calibrate", "list").startswith("no calibration")
-    low, right = bench.run(8)
+    low, right = bench.run(12)
     assert "± 12 %" in bench.on_lab("doctor")
     bench.calibrate([low], "--uncertainty", "0.004")
 
     row, = json.loads(bench.say("calibrate", "list", "--json"))["calibrations"]
     assert row["device"] == low["id"] and row["sensor"] == "nvml-counter"
-    mean = sum(WATTS[:8]) / 8
+    mean = sum(WATTS[:12]) / 12
     assert row["gain"] * (0.95 * mean + 5) + row["offset_watts"] == pytest.approx(mean, rel=0.02)
     assert row["relative_uncertainty"] >= 0.004 and "wall.csv" in row["source"]
     assert abs((datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(row["made"])).total_seconds()) < 60
@@ -125,7 +131,7 @@ def test_calibrations_are_listed_and_said_and_forgotten(everywatt, tmp_path):
     assert ours["calibration"] == row and ours["systematic_uncertainty"] == row["relative_uncertainty"]
     assert other["calibration"] is None and other["systematic_uncertainty"] == 0.06
     words = " ".join(bench.on_lab("doctor").split())
-    assert re.search(r"calibrated \d{4}-\d\d-\d\d \d\d:\d\d against \S*wall\.csv, \d+ s of run \w+: gain [\d.]+, offset -?[\d.]+ W", words), words
+    assert re.search(r"calibrated \d{4}-\d\d-\d\d \d\d:\d\d against \S*wall\.csv, [\d.]+ s of run \w+: gain [\d.]+, offset -?[\d.]+ W", words), words
 
     assert low["id"] in bench.say("calibrate", "forget", low["id"])
     assert json.loads(bench.say("calibrate", "list", "--json"))["calibrations"] == []

@@ -3,146 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 
-#include "meter/meter.h"
+#include "meter/gpu_machine.h"
 
 namespace everywatt {
 namespace {
 
-constexpr std::string_view kGpu = "gpu:GPU-1";
-
-double joules(MicroJoules energy) { return static_cast<double>(energy) / 1e6; }
-
-// One GPU that draws 100 W idle and 300 W at work, read ten times a second by one run.
-class Machine {
- public:
-  explicit Machine(std::vector<Tenant> tenants = {}) : tenants_{std::move(tenants)} {
-    inventory_.devices = {{.id = std::string{kGpu}, .kind = DeviceKind::gpu, .index = 0}};
-    inventory_.channels = {{.device = std::string{kGpu}, .kind = ChannelKind::energy, .sensor = "counter"},
-                           {.device = std::string{kGpu}, .kind = ChannelKind::utilisation},
-                           {.device = std::string{kGpu}, .kind = ChannelKind::context}};
-    if (tenants_.empty()) tenants_ = {{.run = "us", .from = 0}};
-    begin();
-  }
-
-  // A second sensor: instant power, the mean over `window`.
-  void with_power(Nanoseconds window = kSecond / 10) {
-    inventory_.channels.push_back({.device = std::string{kGpu},
-                                   .kind = ChannelKind::power,
-                                   .method = Method::integrated,
-                                   .sensor = "power",
-                                   .period = kSecond / 10,
-                                   .window = window});
-    begin();
-  }
-  void shows_no_processes() {
-    inventory_.channels.pop_back();
-    begin();
-  }
-  // Until then its energy alone is read.
-  void tells_of_work_from(Nanoseconds time) {
-    tells_from_ = time;
-    begin();
-  }
-  // Windows end with the seconds, whenever a run begins.
-  void begins_at(Nanoseconds time) {
-    now_ = time;
-    begin();
-  }
-  // The counter shows this part of what is drawn while nobody works.
-  void count_low_at_idle(double part) { part_at_idle_ = part; }
-
-  void begin_phase(std::string name) {
-    meter_->phases().take(
-        {.time = now_, .lane = {.process = {.pid = 1}, .thread = 1}, .what = PhaseBegin{1, std::move(name)}});
-  }
-
-  // `worked`: of the device by process; the rest of the time it is idle.
-  void pass(int seconds, const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
-    for (int i = 0; i < 10 * seconds; ++i) pass_tenth(worked, contexts);
-  }
-  // A tenth of a second, and a look at its end.
-  void pass_tenth(const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
-    now_ += kSecond / 10;
-    double all = 0;
-    for (const auto& [pid, share] : worked) all += share;
-    watts_ = 100 + 200 * all;
-    energy_ += static_cast<std::uint64_t>(watts_ * 1e5 * (all > 0 ? 1 : part_at_idle_));
-    read(worked, contexts);
-    if (now_ % kSecond == 0) keep(meter_->close_window({.until = {now_, now_}, .tenants = tenants_}));
-  }
-
-  void counter_is_renewed_every(Nanoseconds period) {
-    inventory_.channels[0].period = period;
-    begin();
-  }
-  Accounts so_far() const { return booked_; }
-  // Of the device's energy, for who books anew.
-  const std::vector<SeriesPoint>& series() const { return series_; }
-  MicroJoules in_phase(const std::string& phase) const {
-    const auto found = phases_.find(phase);
-    return found == phases_.end() ? 0 : found->second;
-  }
-
-  Accounts end() {
-    keep(meter_->finish({.until = {now_, now_}, .tenants = tenants_}));
-    return booked_;
-  }
-  DeviceRecord record() const { return meter_->records().front(); }
-
- private:
-  void begin() {
-    const Inventory* all[] = {&inventory_};
-    MeterOptions options{.run = "us"};
-    options.floors[std::string{kGpu}] = {.power = 100.0 * watt, .method = FloorMethod::envelope, .windows = 9};
-    meter_.emplace(all, std::move(options));
-    meter_->set_owner_of([](std::int64_t pid) {
-      return pid < 100 ? Owner::run : pid < 200 ? Owner::others : Owner::unknown;
-    });
-    read({}, {});
-    meter_->begin({.steady = now_, .wall = now_});
-  }
-
-  void read(const std::map<std::int64_t, double>& worked, const std::vector<std::int64_t>& contexts) {
-    std::vector<Reading> readings{{.channel = 0, .raw = energy_}};
-    if (now_ < tells_from_) return meter_->take(0, {now_, now_}, readings);
-    double all = 0;
-    for (const auto& [pid, share] : worked) all += share;
-    readings.push_back({.channel = 1, .raw = static_cast<std::uint64_t>(all * 1e6)});
-    for (const auto& [pid, share] : worked)
-      readings.push_back({.channel = 1, .raw = static_cast<std::uint64_t>(share * 1e6), .pid = pid});
-    for (const std::int64_t pid : contexts) readings.push_back({.channel = 2, .raw = 1, .pid = pid});
-    readings.push_back({.channel = 2, .raw = contexts.size()});
-    if (inventory_.channels.size() > 3)
-      readings.push_back({.channel = 3, .raw = static_cast<std::uint64_t>(watts_ * 1e6)});
-    meter_->take(0, {now_, now_}, readings);
-  }
-
-  void keep(const RunDelta& delta) {
-    for (const Entry& entry : delta.entries) {
-      phases_[entry.phase] += entry.energy;
-      booked_[entry.account] += entry.energy;
-    }
-    for (const RunDelta::Series& series : delta.series)
-      std::ranges::copy(series.points[Track::energy], std::back_inserter(series_));
-  }
-
-  Inventory inventory_;
-  std::vector<Tenant> tenants_;
-  std::optional<Meter> meter_;
-  Nanoseconds now_ = 0;
-  std::uint64_t energy_ = 0;
-  double watts_ = 100;
-  double part_at_idle_ = 1;
-  Nanoseconds tells_from_ = 0;
-  Accounts booked_;
-  std::map<std::string, MicroJoules> phases_;
-  std::vector<SeriesPoint> series_;
-};
-
 TEST(Gpu, WhatARunWorksIsBusyAndWhatItHoldsIsIdle) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(10, {{1, 0.5}}, {1});
   const Accounts accounts = machine.end();
   EXPECT_NEAR(joules(accounts.busy), 1500, 1);  // 0.5 × 300 W × 10 s
@@ -152,7 +20,7 @@ TEST(Gpu, WhatARunWorksIsBusyAndWhatItHoldsIsIdle) {
 }
 
 TEST(Gpu, AJobWithoutAContextIsChargedNothing) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(10, {}, {});
   const Accounts accounts = machine.end();
   EXPECT_EQ(accounts.total(), 0);
@@ -160,7 +28,7 @@ TEST(Gpu, AJobWithoutAContextIsChargedNothing) {
 }
 
 TEST(Gpu, AForeignProcessTakesItsWorkAndItsPartOfTheIdle) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(10, {{1, 0.25}, {100, 0.5}}, {1, 100});
   const Accounts accounts = machine.end();
   // 250 W: 25 W idle, 225 W active, a third of it ours.
@@ -170,7 +38,7 @@ TEST(Gpu, AForeignProcessTakesItsWorkAndItsPartOfTheIdle) {
 }
 
 TEST(Gpu, ARunWithoutWorkBesideABusyOneGetsIdleOnly) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(10, {{100, 1.0}}, {1, 100});
   const Accounts accounts = machine.end();
   EXPECT_EQ(accounts.busy, 0);
@@ -179,7 +47,7 @@ TEST(Gpu, ARunWithoutWorkBesideABusyOneGetsIdleOnly) {
 }
 
 TEST(Gpu, AContextOpenedLateAndClosedEarlyReservesOnlyMeanwhile) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(4, {}, {});
   machine.pass(3, {}, {1});
   machine.pass(3, {}, {});
@@ -191,7 +59,7 @@ TEST(Gpu, AContextOpenedLateAndClosedEarlyReservesOnlyMeanwhile) {
 TEST(Gpu, WhatAVariableReservesIsChargedFromTheStartOn) {
   Tenant us{.run = "us", .from = 0};
   us.reservation.gpus = {{"GPU-1"}};
-  Machine machine{{us}};
+  GpuMachine machine{{us}};
   machine.pass(10, {}, {});
   EXPECT_NEAR(joules(machine.end().idle), 1000, 1e-3);
 }
@@ -201,7 +69,7 @@ TEST(Gpu, OneThatAnotherRunReservedIsTheOthers) {
   us.reservation.gpus = {{"GPU-2"}};
   Tenant them{.run = "them", .from = 0};
   them.reservation.gpus = {{"GPU-1"}};
-  Machine machine{{us, them}};
+  GpuMachine machine{{us, them}};
   machine.pass(10, {}, {});
   EXPECT_NEAR(joules(machine.end().other), 1000, 1e-3);
 }
@@ -214,7 +82,7 @@ Tenant tenant(std::string run, std::string parent, const std::vector<std::string
 }
 
 Accounts idle_of_us(std::vector<Tenant> tenants) {
-  Machine machine{std::move(tenants)};
+  GpuMachine machine{std::move(tenants)};
   machine.pass(10, {}, {});
   return machine.end();
 }
@@ -276,71 +144,8 @@ TEST(Gpu, ARunThatComesHalfwayThroughAWindowSharesTheRestOfIt) {
   EXPECT_NEAR(joules(idle_of_us({tenant("us", "", {"GPU-1"}), them}).idle), 975, 1);
 }
 
-TEST(Gpu, ACounterThatRunsLowAtIdleIsDeposedAndBookedAnew) {
-  Machine machine;
-  machine.with_power();
-  machine.count_low_at_idle(0.57);
-  machine.pass(30, {}, {1});
-  const Accounts accounts = machine.end();
-  EXPECT_NEAR(joules(accounts.measured()), 3000, 15);
-  EXPECT_NEAR(joules(accounts.idle), 3000, 15);
-  const DeviceRecord record = machine.record();
-  EXPECT_EQ(record.sensor, "power");
-  EXPECT_NE(std::ranges::find(record.flags, "counter-implausible"), record.flags.end());
-  EXPECT_EQ(record.measured, accounts.measured());
-  const auto falls = [](const SeriesPoint& a, const SeriesPoint& b) { return b.time <= a.time || b.value < a.value; };
-  EXPECT_EQ(std::ranges::adjacent_find(machine.series(), falls), machine.series().end());
-}
-
-TEST(Gpu, PowerThatSeesAPartOfTheTimeContradictsACounterWhileNobodyWorks) {
-  Machine machine;
-  machine.with_power(kSecond / 40);
-  machine.count_low_at_idle(0.57);
-  machine.pass(30, {}, {1});
-  EXPECT_NEAR(joules(machine.end().measured()), 3000, 30);
-  EXPECT_EQ(machine.record().sensor, "power");
-}
-
-TEST(Gpu, WhatAnotherSensorSaysIsInTheIntervalWhileNeitherIsBelieved) {
-  Machine machine;
-  machine.with_power();
-  machine.count_low_at_idle(0.57);
-  machine.pass(5, {}, {1});
-  EXPECT_NEAR(joules(machine.end().measured()), 0.57 * 500, 15);
-  const DeviceRecord record = machine.record();
-  EXPECT_THAT(record.flags, ::testing::Contains("sensor-disagreement"));
-  EXPECT_GT(2 * joules(record.uncertainty_systematic), 0.43 * 500 - 15);
-}
-
-TEST(Gpu, WhatIsBookedAnewOfADeposedCounterStaysInItsPhase) {
-  Machine machine;
-  machine.with_power();
-  machine.count_low_at_idle(0.57);
-  machine.begin_phase("load");
-  machine.pass(30, {}, {1});
-  const Accounts accounts = machine.end();
-  EXPECT_EQ(machine.in_phase("load"), accounts.measured());
-  EXPECT_EQ(machine.in_phase(""), 0);
-}
-
-TEST(Gpu, ACounterThatAgreesWithItsPowerStays) {
-  Machine machine;
-  machine.with_power();
-  for (int i = 0; i < 10; ++i) machine.pass(2, {{1, i % 2 == 0 ? 1.0 : 0.0}}, {1});
-  EXPECT_NEAR(joules(machine.end().measured()), 4000, 1e-3);
-  EXPECT_EQ(machine.record().sensor, "counter");
-}
-
-TEST(Gpu, ACounterThatLagsIsBookedAWindowLaterAndNotAtTheEndAlone) {
-  Machine machine;
-  machine.counter_is_renewed_every(kSecond / 10);
-  machine.pass(5, {{1, 1.0}}, {1});
-  EXPECT_NEAR(joules(machine.so_far().measured()), 1200, 61);
-  EXPECT_NEAR(joules(machine.end().measured()), 1500, 31);
-}
-
 TEST(Gpu, AProcessWhoseNumberSaysNothingIsForeignAndFlagged) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(10, {{200, 0.5}}, {200});
   EXPECT_EQ(machine.end().busy, 0);
   const auto flags = machine.record().flags;
@@ -348,7 +153,7 @@ TEST(Gpu, AProcessWhoseNumberSaysNothingIsForeignAndFlagged) {
 }
 
 TEST(Gpu, WhatWasBeforeTheFirstWordOfItsWorkIsNotKnown) {
-  Machine machine;
+  GpuMachine machine;
   machine.tells_of_work_from(kSecond * 11 / 10);
   machine.pass(5, {{1, 1}}, {1});
   const Accounts accounts = machine.end();
@@ -360,7 +165,7 @@ TEST(Gpu, WhatWasBeforeTheFirstWordOfItsWorkIsNotKnown) {
 // Work is told a sixth of a second at a time, and where the first second is nearly over that is most of it.
 TEST(Gpu, WhatPrecedesTheFirstWordByMomentsIsLikeItWhereverTheSecondsEnd) {
   for (int tenth = 0; tenth < 10; ++tenth) {
-    Machine machine;
+    GpuMachine machine;
     machine.begins_at(5 * kSecond + tenth * kSecond / 10);
     machine.tells_of_work_from(5 * kSecond + (tenth + 3) * kSecond / 10);
     machine.pass(5, {{1, 1}}, {1});
@@ -371,7 +176,7 @@ TEST(Gpu, WhatPrecedesTheFirstWordByMomentsIsLikeItWhereverTheSecondsEnd) {
 }
 
 TEST(Gpu, IsHeldToTheEndOfARunThatIsGoneAtTheLastLook) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(3, {{1, 0.5}}, {1});
   machine.pass_tenth({{1, 0.5}}, {});
   const Accounts accounts = machine.end();
@@ -380,7 +185,7 @@ TEST(Gpu, IsHeldToTheEndOfARunThatIsGoneAtTheLastLook) {
 }
 
 TEST(Gpu, OfWhoseProcessesNothingIsSaidIsNobodys) {
-  Machine machine;
+  GpuMachine machine;
   machine.shows_no_processes();
   machine.tells_of_work_from(kSecond * 11 / 10);
   machine.pass(5, {{1, 1}}, {});
@@ -390,7 +195,7 @@ TEST(Gpu, OfWhoseProcessesNothingIsSaidIsNobodys) {
 }
 
 TEST(Startup, IsWhatPrecedesTheFirstWorkOnAGpu) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(3, {}, {1});
   machine.pass(3, {{1, 1.0}}, {1});
   EXPECT_EQ(joules(machine.in_phase("startup")), 300);
@@ -400,7 +205,7 @@ TEST(Startup, IsWhatPrecedesTheFirstWorkOnAGpu) {
 }
 
 TEST(Startup, IsNotInARunWithoutWorkOnAGpu) {
-  Machine machine;
+  GpuMachine machine;
   machine.pass(3, {{100, 1.0}}, {1, 100});
   (void)machine.end();
   EXPECT_EQ(machine.in_phase("startup"), 0);

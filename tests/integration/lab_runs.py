@@ -129,3 +129,30 @@ def assert_charged(run, row, truth):
     assert busy - unseen - slack <= row["busy_joules"] <= busy + slack, (row, whole)
     # What is measured is the truth within its own bounds: and so is what is left of it, the idle draw.
     assert row["total_joules"] >= row["measured_joules"] - UNHELD * idle_watts, row
+
+
+LATE = 0.5  # seconds; the hang would make it two
+
+
+def assert_on_time(run, machine):
+    life = (run.file["end"]["monotonic_ns"] - run.file["start"]["monotonic_ns"]) / 1e9
+    assert run.status == 0, run.err
+    assert 0 <= run.begin < LATE
+    assert machine.seconds <= run.bill["duration_seconds"] < machine.seconds + LATE
+    assert life - run.end < LATE
+
+
+def assert_true(run, row, truth):
+    """Null with a reason; else all that was there while it was seen, and nothing more than there was."""
+    joules = truth[row["id"]]["joules"]
+    if row["measured_joules"] is None:
+        assert row["reason"] and row["total_joules"] is None, row
+        return
+    assert row["measured_joules"] > 0 or joules == 0, row
+    gaps = gaps_of(run, row)
+    unseen = sum(truth_between(run.scenario, *gap)[row["id"]]["joules"] for gap in gaps)
+    tenth = 0.1 * joules / run.bill["duration_seconds"]  # a gap begins and ends between two readings
+    assert joules - unseen - len(gaps) * tenth - row["uncertainty_joules"] <= row["measured_joules"], (row, joules, gaps)
+    assert row["measured_joules"] <= joules + row["uncertainty_joules"], (row, joules, gaps)
+    if row["coverage"] < 0.9:
+        assert gaps, row

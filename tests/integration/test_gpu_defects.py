@@ -4,59 +4,17 @@ Defects of one GPU are paired on one GPU each; machines hold several such GPUs a
 sound one, and on a machine no defect stands twice. Defects of the machine are paired
 with those of its GPUs by being the machine on which they stand."""
 import copy
-import dataclasses
 import itertools
-import json
 
 import pytest
 
 from conftest import assert_books_balance, device
-from lab_runs import assert_charged, gaps_of, run_all, run_on_lab, truth_between
+from lab_machines import HANG_BEFORE_END, SHORT, Machine, sound, uuid
+from lab_runs import assert_charged, assert_on_time, assert_true, gaps_of, run_all
 
 COMPUTE_PROCESSES = [f"nvmlDeviceGetComputeRunningProcesses{version}" for version in ("_v3", "_v2", "")]
 PROCESS_CALLS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetComputeRunningProcesses_v3",
                  "nvmlDeviceGetGraphicsRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v3")
-
-# --- machines as data
-
-def toml(value):
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(toml, value)) + "]"
-    return json.dumps(value)
-
-
-def table(header, keys):
-    return header + "\n" + "".join(f"{key} = {toml(value)}\n" for key, value in keys.items())
-
-
-@dataclasses.dataclass
-class Gpu:
-    """A GPU, or two dies of one, and what befalls it."""
-    keys: dict
-    befalls: list = dataclasses.field(default_factory=list)  # tables of [[defect]], but for the index
-    twin: dict | None = None
-
-
-@dataclasses.dataclass
-class Machine:
-    gpus: list  # of (names of defects, Gpu)
-    seconds: float
-    node: dict = dataclasses.field(default_factory=dict)
-    befalls: list = dataclasses.field(default_factory=list)
-
-    def text(self):
-        parts = [table("[node]", self.node), table("[[package]]", PACKAGE)]
-        defects = [table("[[defect]]", defect) for defect in self.befalls]
-        index = 0
-        for _, gpu in self.gpus:
-            for die in filter(None, (gpu.keys, gpu.twin)):
-                parts += [table("[[gpu]]", die), table("[[gpu.process]]", {"pid": "job-child"})]
-                defects += [table("[[defect]]", defect | {"gpu": index}) for defect in gpu.befalls]
-                index += 1
-        return "\n".join(parts + defects)
-
 
 # --- the defects of one GPU. They come in the order of the run: lost, wrap, reset, and a
 # call that hangs from before the run's end to after it.
@@ -64,24 +22,6 @@ class Machine:
 LOST = (0.7, 2.0)  # over a second: less is no gap of a counter
 WRAP_AT = 2.3
 RESET_AT = 3.0
-HANG_BEFORE_END = 1.3  # and for 3 s
-
-
-def load(seconds):
-    """Quiet, a second of work, quiet. Not too much of it: test_truth.py has a counter that falls victim to a greater step."""
-    begin = seconds - HANG_BEFORE_END - 1.5
-    return {"watts": {"steps": [[0, 80], [begin, 240], [begin + 1, 80]]}, "idle_watts": 80,
-            "utilisation": {"steps": [[0, 0], [begin, 1], [begin + 1, 0]]}}
-
-
-# The processor's counter goes round on every machine, as theirs do.
-RANGE_UJ = 262_143_328_850
-PACKAGE = {"watts": 90, "utilisation": 0.25, "idle_watts": 60, "range_uj": RANGE_UJ,
-           "start_uj": RANGE_UJ - round(90e6 * 1.2)}
-
-
-def sound(seconds):
-    return Gpu({"name": "NVIDIA H100 80GB HBM3", "counter": {"start": 5_000_000}} | load(seconds))
 
 
 def not_supported(gpu, _):
@@ -126,7 +66,7 @@ def twin(gpu, _):
 
 OF_A_GPU = {defect.__name__: defect
             for defect in (module, not_supported, no_permission, lost, hang, reset, wrap, low_at_idle, twin)}
-SHORT, LONG = 5.5, 14.0  # a counter is compared with its board's power over 10 s
+LONG = 14.0  # a counter is compared with its board's power over 10 s
 
 
 def befallen(names, seconds):
@@ -215,10 +155,6 @@ def place_of(pair):
     return None
 
 
-def uuid(index):
-    return f"GPU-1ab00000-0000-4000-8000-{index:012x}"
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("defects")
@@ -226,33 +162,6 @@ def runs(tmp_path_factory):
 
 
 # --- what holds, whatever befalls
-
-LATE = 0.5  # seconds; the hang would make it two
-
-
-def assert_on_time(run, machine):
-    life = (run.file["end"]["monotonic_ns"] - run.file["start"]["monotonic_ns"]) / 1e9
-    assert run.status == 0, run.err
-    assert 0 <= run.begin < LATE
-    assert machine.seconds <= run.bill["duration_seconds"] < machine.seconds + LATE
-    assert life - run.end < LATE
-
-
-def assert_true(run, row, truth):
-    """Null with a reason; else all that was there while it was seen, and nothing more than there was."""
-    joules = truth[row["id"]]["joules"]
-    if row["measured_joules"] is None:
-        assert row["reason"] and row["total_joules"] is None, row
-        return
-    assert row["measured_joules"] > 0 or joules == 0, row
-    gaps = gaps_of(run, row)
-    unseen = sum(truth_between(run.scenario, *gap)[row["id"]]["joules"] for gap in gaps)
-    tenth = 0.1 * joules / run.bill["duration_seconds"]  # a gap begins and ends between two readings
-    assert joules - unseen - len(gaps) * tenth - row["uncertainty_joules"] <= row["measured_joules"], (row, joules, gaps)
-    assert row["measured_joules"] <= joules + row["uncertainty_joules"], (row, joules, gaps)
-    if row["coverage"] < 0.9:
-        assert gaps, row
-
 
 # --- what shows that it was seen
 
@@ -313,68 +222,6 @@ def test_a_sound_gpu_beside_others_that_are_not_is_not_touched(runs):
             assert not {"counter-reset", "sensor-lost", "counter-implausible"} & set(gpu["flags"])
             if "utilisation-unknown" in gpu["flags"]:  # all machines start at once: a second may pass until it is looked at
                 assert gpu["unattributed_joules"] <= 0.2 * gpu["measured_joules"]
-
-
-# --- what is so before the run begins: of the first of two GPUs, for a while or for good
-
-AT_START = {
-    "hangs for a while": {"kind": "hangs", "length_s": 2, "from_s": 0, "to_s": 1},
-    "hangs for good": {"kind": "hangs", "length_s": 600, "from_s": 0, "to_s": 600},
-    "lost for a while": {"kind": "answers", "status": "gpu_is_lost", "from_s": 0, "to_s": 2},
-    "lost for good": {"kind": "answers", "status": "gpu_is_lost", "from_s": 0, "to_s": 600},
-}
-
-
-def machine_at_start(defect):
-    befallen_gpu = sound(SHORT)
-    befallen_gpu.befalls.append(defect)
-    return Machine([((), befallen_gpu), ((), sound(SHORT))], SHORT)
-
-
-@pytest.fixture(scope="module")
-def starts(tmp_path_factory):
-    machines = {name: machine_at_start(defect) for name, defect in AT_START.items()}
-    return run_all(tmp_path_factory.mktemp("starts"), {n: (m.text(), m.seconds) for n, m in machines.items()})
-
-
-@pytest.mark.parametrize("name", AT_START)
-def test_a_gpu_that_does_not_answer_when_the_run_begins_keeps_none_but_itself(starts, name):
-    run = starts[name]
-    assert_on_time(run, machine_at_start(AT_START[name]))
-    assert_books_balance(run.bill)
-    truth = run.truth()
-    beside = device(run.bill, "gpu:" + uuid(1))
-    # Another goes on after a quarter of a second, at the next tick, which a busy machine may have late.
-    assert beside["coverage"] > 0.8 and beside["method"] == "counter", beside
-    assert_true(run, beside, truth)
-    assert_charged(run, beside, truth)
-    if "for good" in name:
-        assert [gpu["id"] for gpu in run.gpus] == [beside["id"]]
-        why = "it did not answer before the end" if "hangs" in name else "the GPU is lost"
-        assert f"nvml: GPU 0 is not measured: {why}" in run.said
-        return
-    gpu = device(run.bill, "gpu:" + uuid(0))
-    assert "is not measured" not in run.said
-    assert 2.2 / SHORT < gpu["coverage"] < 3.6 / SHORT, gpu  # it was there from the second second on
-    assert "was not up yet" in next(g["reason"] for g in run.bill["gaps"] if g["device"] == gpu["id"])
-    assert_true(run, gpu, truth)
-    assert_charged(run, gpu, truth)
-
-
-@pytest.mark.parametrize("name", [name for name in AT_START if "for good" in name])
-def test_a_run_that_is_killed_names_the_gpu_that_did_not_come_up(tmp_path, name):
-    run = run_on_lab(tmp_path / "killed", machine_at_start(AT_START[name]).text(), "sh", "-c", "sleep 2.5; kill -9 $PPID; sleep 0.2")
-    assert [gpu["id"] for gpu in run.gpus] == ["gpu:" + uuid(1)]
-    assert [notice for notice in run.bill["notices"] if "nvml: GPU 0 is not measured: " in notice], run.bill["notices"]
-
-
-def test_a_gpu_of_which_nothing_was_booked_yet_is_null_and_not_zero(tmp_path):
-    text = Machine([((), sound(SHORT)), ((), sound(SHORT))], SHORT).text()
-    run = run_on_lab(tmp_path / "killed", text, "sh", "-c", "sleep 1.2; kill -9 $PPID; sleep 0.2", begin=0.1)
-    assert len(run.gpus) == 2
-    for gpu in run.gpus:
-        assert gpu["measured_joules"] is None or gpu["measured_joules"] > 0, gpu
-        assert gpu["measured_joules"] is not None or gpu["reason"] == "not measured yet", gpu
 
 
 def alone_and_in_pairs():

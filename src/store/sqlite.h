@@ -11,11 +11,12 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "base/result.h"
@@ -131,6 +132,10 @@ class Connection {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
   Connection(std::unique_ptr<sqlite3, Close> db, std::filesystem::path path);
   Result<Query> prepare(std::string_view sql);
   [[nodiscard]] int changed_rows() const;  // by the last statement that changes rows
@@ -138,7 +143,7 @@ class Connection {
   std::unique_ptr<std::filesystem::path> path_;  // queries point to it
   std::unique_ptr<int> log_pages_;               // SQLite points to it
   std::unique_ptr<sqlite3, Close> db_;
-  std::map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, std::less<>> statements_;
+  std::unordered_map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, Hash, std::equal_to<>> statements_;
 };
 
 // What is read while one of these lives is the file at one moment.

@@ -209,6 +209,8 @@ def test_nothing_of_ours_goes_to_standard_output(everywatt):
 def test_a_job_that_leaves_daemons_behind_ends_and_names_them(everywatt, tmp_path):
     pids = tmp_path / "pids"
     job = f"setsid sleep 30 >/dev/null 2>&1 </dev/null & echo $! > {pids}; (sleep 31 >/dev/null 2>&1 </dev/null & echo $! >> {pids})"
+    # On a busy machine the job may be over before they have become what they are.
+    job += f"; while [ $(cat $(sed 's|.*|/proc/&/comm|' {pids}) | grep -c sleep) -lt 2 ]; do sleep 0.02; done"
     begin = time.monotonic()
     try:
         done = everywatt.run("sh", "-c", job)

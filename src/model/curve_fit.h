@@ -10,12 +10,12 @@
 namespace everywatt {
 
 struct CurveFit {
-  LineFit line;          // of mean watts
-  Nanoseconds late = 0;  // what was drawn at t on the sensor's clock is at t + late on the other's
-  Nanoseconds compared = 0;
-  double mean_watts = 0;  // of the trusted one
+  LineFit line;              // of mean watts
+  Nanoseconds late = 0;      // what was drawn at t on the sensor's clock is at t + late on the other's
+  Nanoseconds compared = 0;  // time of the pieces
+  double mean_watts = 0;     // of the trusted one
 
-  std::vector<LineFit> as_likely = {};  // at other times between the clocks, which the seconds allow as well
+  std::vector<LineFit> as_likely = {};  // at other times between the clocks, which the pieces allow as well
 
   // Standard error of the line, with that of the clocks.
   [[nodiscard]] double error_at(double watts) const;

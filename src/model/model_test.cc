@@ -257,6 +257,23 @@ TEST(CurveFit, LeavesTheClocksAloneWhereTheyCannotBeTold) {
   EXPECT_FALSE(fit_curves(sensor, EnergyCurve{}));
 }
 
+TEST(CurveFit, LeavesOutWhatTheSensorDidNotSee) {
+  EnergyCurve sensor, meter;
+  MicroJoules read = 0, drawn = 0;
+  for (int second = 0; second <= 20; ++second) {
+    const bool is_lost = second > 8 && second <= 12;
+    sensor.append(second * kSecond, read, is_lost ? Sight::unseen : Sight::observed);
+    meter.append(second * kSecond, drawn);
+    const MicroJoules watts = 150 + 90 * (second * 3 % 4);
+    drawn += watts * 1'000'000;
+    if (second < 8 || second >= 12) read += (95 * watts + 500) * 10'000;
+  }
+  const auto fit = fit_curves(sensor, meter);
+  ASSERT_TRUE(fit);
+  EXPECT_NEAR(fit->line.slope, 1 / 0.95, 1e-6);
+  EXPECT_EQ(fit->compared, 16 * kSecond);
+}
+
 // Steps that rise: two seconds off, what is left of seven pieces lies on another line.
 TEST(CurveFit, DoesNotFindAShiftInAFewPieces) {
   std::mt19937_64 random{5};

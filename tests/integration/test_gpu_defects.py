@@ -161,8 +161,6 @@ def runs(tmp_path_factory):
     return run_all(folder, {name: (machine.text(), machine.seconds) for name, machine in MACHINES.items()})
 
 
-# --- what holds, whatever befalls
-
 # --- what shows that it was seen
 
 def assert_shows(run, defect, pair, gpu):

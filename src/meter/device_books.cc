@@ -192,6 +192,7 @@ void DeviceBooks::close(const Work& work, const Surroundings& around, Close clos
   const bool told = cpus_.empty() || !pending_.empty();
   if (close == Close::window && !told) return;
   if (gpu_floor_) gpu_floor_->learn(elected().curve(), learner_);
+  if (close == Close::end) learner_.finish();
   // A sensor that lags has not reached this window's end yet, but that of the one before.
   const bool was_booked = book_up_to(close == Close::end ? until : reach(), around, into);
   if (!was_booked) return;

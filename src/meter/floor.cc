@@ -9,12 +9,12 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kNames = {"envelope", "regression", "other-state", "prior"};
 
-constexpr double kQuietBelow = 0.02;   // utilisation up to which a stretch counts as quiet
 constexpr double kQuietSeconds = 2.0;  // of quiet that make one observation of the envelope
 constexpr double kPerSecond = 1e9;     // nanoseconds
 constexpr double kTickDoubt = 0.02;    // of utilisation: a tick of /proc/stat in half a second
 constexpr std::size_t kMostKept = 96;
-constexpr double kFewNew = 0.15;  // of them
+constexpr double kFewNew = 0.15;  // of them, before there is a line
+constexpr double kHalfNew = 0.5;  // once there is one
 // What a line leaves unknown of the floor, as a part of what is not known without one.
 constexpr double kWorthALine = 0.5;
 // Where nothing was learnt, a device that is wholly at work is taken to draw twice
@@ -70,11 +70,6 @@ void FloorLearner::note_draw(Energy energy, Nanoseconds length, double utilisati
   if (whole_.seconds * kPerSecond >= static_cast<double>(whole_stretch_)) note_lowest(whole_.take());
 }
 
-void FloorLearner::note_pair(const PowerPoint& point, State state) {
-  if (state == State::resting && point.utilisation <= kQuietBelow) return;
-  keep(point);
-}
-
 PowerPoint FloorLearner::Stretch::take() {
   const PowerPoint point{.watts = joules / seconds, .utilisation = busy_seconds / seconds, .doubt = kTickDoubt};
   *this = {};
@@ -88,34 +83,37 @@ void FloorLearner::note_lowest(const PowerPoint& whole) {
   lowest_prior_watts_ = std::min(lowest_prior_watts_.value_or(prior), prior);
 }
 
+std::size_t FloorLearner::bin_of(double utilisation) {
+  return std::min(static_cast<std::size_t>(std::max(utilisation, 0.0) * kBins), kBins - 1);
+}
+
 // A sample in which all that was seen of utilisation stands, however rare it was: who comes takes the place of one of
 // those of which there are most; among these each stands with equal chance. A multiplicative hash stands for chance.
-void FloorLearner::keep(const PowerPoint& point) {
-  const auto bin_of = [](const PowerPoint& p) {
-    return std::min(static_cast<std::size_t>(std::max(p.utilisation, 0.0) * kBins), kBins - 1);
-  };
-  const std::size_t bin = bin_of(point);
+std::optional<std::size_t> FloorLearner::place_for(double utilisation) {
+  const std::size_t bin = bin_of(utilisation);
   ++seen_;
   ++seen_in_[bin];
-  if (points_.size() < kMostKept) {
-    points_.push_back(point);
-    ++kept_in_[bin];
-    ++fresh_;
-    return;
-  }
+  if (points_.size() < kMostKept) return points_.size();
   const auto fullest = static_cast<std::size_t>(std::ranges::max_element(kept_in_) - kept_in_.begin());
   const bool is_of_most = kept_in_[bin] == kept_in_[fullest];
   const std::size_t giving = is_of_most ? bin : fullest;
   std::uint64_t skip = (seen_ * 0x9E3779B97F4A7C15u >> 20) % (is_of_most ? seen_in_[bin] : kept_in_[fullest]);
-  if (skip >= kept_in_[giving]) return;
-  for (PowerPoint& p : points_) {
-    if (bin_of(p) != giving || skip-- > 0) continue;
-    p = point;
-    --kept_in_[giving];
-    ++kept_in_[bin];
-    ++fresh_;
-    return;
+  if (skip >= kept_in_[giving]) return std::nullopt;
+  for (std::size_t place = 0; place < points_.size(); ++place) {
+    if (bin_of(points_[place].utilisation) == giving && skip-- == 0) return place;
   }
+  return std::nullopt;
+}
+
+void FloorLearner::put(std::size_t place, const PowerPoint& point) {
+  if (place == points_.size()) {
+    points_.push_back(point);
+  } else {
+    --kept_in_[bin_of(points_[place].utilisation)];
+    points_[place] = point;
+  }
+  ++kept_in_[bin_of(point.utilisation)];
+  ++fresh_;
 }
 
 std::optional<Floor> FloorLearner::envelope() const {
@@ -123,13 +121,19 @@ std::optional<Floor> FloorLearner::envelope() const {
   return Floor{.power = ready_.lowest_watts * watt, .method = FloorMethod::envelope, .windows = ready_.windows};
 }
 
-// A line that stands on nearly the same points holds.
+// A line of which half of the points are the same holds while the run goes on: its windows are booked anew by the last.
 std::optional<Floor> FloorLearner::regression() const {
-  if (static_cast<double>(fresh_) > kFewNew * static_cast<double>(points_.size())) {
+  const double enough = fitted_ ? kHalfNew : kFewNew;
+  if (static_cast<double>(fresh_) > enough * static_cast<double>(points_.size())) {
     fresh_ = 0;
     fitted_ = fit();
   }
   return fitted_;
+}
+
+void FloorLearner::finish() {
+  if (fresh_ > 0) fitted_ = fit();
+  fresh_ = 0;
 }
 
 std::optional<Floor> FloorLearner::fit() const {

@@ -48,12 +48,23 @@ class FloorLearner {
   enum class State { ready, resting };
   void observe(Energy energy, Nanoseconds length, double utilisation, State state = State::ready);
   // The same in parts, where they are told apart (meter/gpu_floor.h): quiet need not be of one piece then; what was
-  // drawn at what utilisation, known to `doubt`; and the least that was drawn in a whole stretch.
+  // drawn at what utilisation (`tell` gives the PowerPoint, and is asked only where it is kept: to say how well it is
+  // known takes work); and the least that was drawn in a whole stretch.
   void note_quiet(Energy energy, Nanoseconds length, State state);
-  void note_pair(const PowerPoint& point, State state);
+  template <class Tell>
+  void note_pair(double utilisation, State state, const Tell& tell) {
+    if (state == State::resting && utilisation <= kQuietBelow) return;
+    if (const auto place = place_for(utilisation)) put(*place, tell());
+  }
+  void note_pair(const PowerPoint& point, State state) {
+    note_pair(point.utilisation, state, [&] { return point; });
+  }
   void note_draw(Energy energy, Nanoseconds length, double utilisation, State state);
   // Quiet of less than it takes for an observation: better than none.
   void note_glimpse(Power power, State state) { (state == State::ready ? glimpse_ : resting_glimpse_) = power; }
+
+  // Nothing is to come: now() is then by all that was told.
+  void finish();
 
   // What the floor of a device is taken for of which only one draw is known:
   // all of it where nobody worked, half of it where all of it worked. Of a GPU that cannot exceed `most` what such GPUs
@@ -65,11 +76,14 @@ class FloorLearner {
   [[nodiscard]] std::optional<Power> at_rest() const;
 
  private:
+  static constexpr double kQuietBelow = 0.02;  // utilisation up to which a stretch counts as quiet
   [[nodiscard]] Floor best() const;
   [[nodiscard]] std::optional<Floor> envelope() const;
   [[nodiscard]] std::optional<Floor> regression() const;
   [[nodiscard]] std::optional<Floor> fit() const;
-  void keep(const PowerPoint& point);
+  static std::size_t bin_of(double utilisation);
+  [[nodiscard]] std::optional<std::size_t> place_for(double utilisation);
+  void put(std::size_t place, const PowerPoint& point);
   // Stretches of quiet that make observations, and the lowest of them.
   struct Quiet {
     double joules = 0;

@@ -17,6 +17,8 @@ constexpr Nanoseconds kSilence = 2 * kSecond;
 constexpr Nanoseconds kNear = 2 * kSecond;
 // For a look that sees who works: books wait for a second at most.
 constexpr Nanoseconds kPatience = kSecond / 2;
+// Of a second, where work is told a sixth of it at a time.
+constexpr std::size_t kPiecesOfAWindow = 8;
 
 Nanoseconds middle_of(const Activity::Piece& piece) { return piece.begin + (piece.end - piece.begin) / 2; }
 
@@ -119,6 +121,7 @@ void GpuActivity::add(const Snapshot::Told& told, bool is_told) {
 }
 
 void GpuActivity::settle(Nanoseconds time, Nanoseconds patience) {
+  if (!waiting_.empty()) pieces_.reserve(kPiecesOfAWindow);
   for (; !waiting_.empty(); waiting_.pop_front()) {
     auto& [piece, is_nobodys] = waiting_.front();
     if (const Holders* holders = is_nobodys ? nearest_holders(middle_of(piece)) : nullptr) {

@@ -107,21 +107,23 @@ void GpuFloor::learn_mean(double watts, Nanoseconds from, Nanoseconds to, Time k
   if (from - slack < told_.begin() || to + slack > told_.end()) return;
   const ToldWork::Part at_begin = told_.until(from), at_end = told_.until(to);
   const double worked = at_end.worked - at_begin.worked;
-  const auto more_worked = [&](Nanoseconds later) {
-    return told_.until(to + later).worked - told_.until(from + later).worked - worked;
-  };
   const auto length = static_cast<double>(to - from);
-  const double by_time = std::max(std::abs(more_worked(slack)), std::abs(more_worked(-slack)));
-  const double by_place = std::hypot(at_begin.doubt, at_end.doubt);
-  // How much a guess that is off moves it, and how unevenly.
-  const bool is_shifted = is_guessed && window_ > kLongMean;
-  const double later = is_shifted ? more_worked(kGuess) : 0;
-  const double sooner = is_shifted ? more_worked(-kGuess) : 0;
-  learner.note_pair({.watts = watts,
-                     .utilisation = std::clamp(worked / length, 0.0, 1.0),
-                     .doubt = std::hypot(kResolution, std::hypot(by_time, by_place, later + sooner) / length),
-                     .per_second_late = (later - sooner) / 2 / length * kSecond / kGuess},
-                    state_in(from, to));
+  const double utilisation = std::clamp(worked / length, 0.0, 1.0);
+  learner.note_pair(utilisation, state_in(from, to), [&]() -> PowerPoint {
+    const auto more_worked = [&](Nanoseconds later) {
+      return told_.until(to + later).worked - told_.until(from + later).worked - worked;
+    };
+    const double by_time = std::max(std::abs(more_worked(slack)), std::abs(more_worked(-slack)));
+    const double by_place = std::hypot(at_begin.doubt, at_end.doubt);
+    // How much a guess that is off moves it, and how unevenly.
+    const bool is_shifted = is_guessed && window_ > kLongMean;
+    const double later = is_shifted ? more_worked(kGuess) : 0;
+    const double sooner = is_shifted ? more_worked(-kGuess) : 0;
+    return {.watts = watts,
+            .utilisation = utilisation,
+            .doubt = std::hypot(kResolution, std::hypot(by_time, by_place, later + sooner) / length),
+            .per_second_late = (later - sooner) / 2 / length * kSecond / kGuess};
+  });
 }
 
 void GpuFloor::learn_work(const EnergyCurve& curve, FloorLearner& learner) {

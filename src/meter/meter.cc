@@ -223,6 +223,7 @@ Work Meter::work_of(const DeviceBooks& books, const std::vector<Work>& packages)
 
 RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   RunDelta delta;
+  delta.entries.reserve(kAccounts.size() * books_.size());  // of a run without phases
   const bool was_read = std::ranges::any_of(activities_, [&](const auto& package) {
     return package.activity.last_time() && *package.activity.last_time() > window_start_;
   });
@@ -317,6 +318,7 @@ void Meter::add_gaps(DeviceBooks& books, RunDelta& into) const {
 
 std::vector<DeviceRecord> Meter::records() const {
   std::vector<DeviceRecord> records;
+  records.reserve(books_.size());
   for (const DeviceBooks& books : books_) records.push_back(books.record());
   return records;
 }

@@ -57,11 +57,12 @@ bool lock_soon(int fd) {
 
 // When the folder last changed; none while that is so short ago that another
 // change could bear the same time (the kernel's clock of files moves in ticks).
-std::optional<Nanoseconds> settled_change_of(const std::filesystem::path& folder) {
+std::optional<Nanoseconds> settled_change_of(const Fd& folder) {
   constexpr Nanoseconds kSettled = 100 * kMillisecond;
   struct stat info{};
   timespec now{};
-  if (::stat(folder.c_str(), &info) != 0 || ::clock_gettime(CLOCK_REALTIME, &now) != 0) return std::nullopt;
+  if (::fstat(folder.get(), &info) != 0 || info.st_nlink == 0) return std::nullopt;  // none: it was removed
+  if (::clock_gettime(CLOCK_REALTIME, &now) != 0) return std::nullopt;
   const auto in_nanoseconds = [](const timespec& time) { return time.tv_sec * kSecond + time.tv_nsec; };
   const Nanoseconds changed = in_nanoseconds(info.st_mtim);
   const Nanoseconds age = in_nanoseconds(now) - changed;
@@ -151,7 +152,8 @@ Result<Presence> Presence::announce(const std::filesystem::path& folder, Tenant 
   Fd file{::open(draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644)};
   if (!file) return fail_errno(errno, "announce the run in " + folder.string());
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno(errno, "lock " + draft.string());
-  Presence presence{folder, std::move(tenant), std::move(file)};
+  Fd watched{::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  Presence presence{folder, std::move(tenant), std::move(file), std::move(watched)};
   CHECK(presence.write());
   // Locked and whole before anyone can see it.
   if (::rename(draft.c_str(), (folder / presence.tenant_.run).c_str()) != 0)
@@ -205,7 +207,7 @@ std::optional<FloorBoard> Presence::floors(const std::map<std::string, Power>& p
 }
 
 std::vector<Tenant> Presence::tenants(Nanoseconds now) {
-  const std::optional<Nanoseconds> changed = settled_change_of(folder_);
+  const std::optional<Nanoseconds> changed = settled_change_of(watched_);
   if (changed && changed == alone_since_) return {tenant_};
   std::vector<Tenant> found{tenant_};
   std::ranges::move(tenants_in(folder_, now, tenant_.run), std::back_inserter(found));

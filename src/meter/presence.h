@@ -44,13 +44,14 @@ class Presence {
   std::optional<FloorBoard> floors(const std::map<std::string, Power>& proposed, Nanoseconds now, Company company);
 
  private:
-  Presence(std::filesystem::path folder, Tenant tenant, Fd file)
-      : folder_{std::move(folder)}, tenant_{std::move(tenant)}, file_{std::move(file)} {}
+  Presence(std::filesystem::path folder, Tenant tenant, Fd file, Fd watched)
+      : folder_{std::move(folder)}, tenant_{std::move(tenant)}, file_{std::move(file)}, watched_{std::move(watched)} {}
   Result<void> write() const;
 
   std::filesystem::path folder_;
   Tenant tenant_;
   Fd file_;
+  Fd watched_;                              // the folder
   std::optional<Nanoseconds> alone_since_;  // the folder's time of change when it held nobody else
 };
 

@@ -24,6 +24,7 @@ Nanoseconds at(const std::deque<SeriesPoint>& points, Nanoseconds time) {
 // Of a job that says nothing.
 std::vector<Entry> undivided(const std::string& device, const Accounts& booked, std::int64_t minute) {
   std::vector<Entry> entries;
+  entries.reserve(kAccounts.size());
   for (const Account account : kAccounts) {
     if (booked[account] != 0)
       entries.push_back({.device = device, .account = account, .minute = minute, .energy = booked[account]});

@@ -54,8 +54,6 @@ std::uint64_t inode_of(const std::filesystem::path& path) {
   return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
-bool is_over(const PendingRun& run) { return run.facts && run.facts->status != RunStatus::running; }
-
 Result<void> write_floors(Connection& db, const Pending& pending) {
   for (const auto& [key, floor] : pending.floors) {
     CHECK(
@@ -184,7 +182,7 @@ Result<std::vector<std::string>> LedgerFile::forget_calibrations(std::string_vie
 Result<std::map<std::string, SeriesWrite>> LedgerFile::plan() {
   std::map<std::string, SeriesWrite> writes;
   for (const auto& [id, run] : pending_.runs) {
-    const RunEnd end = is_over(run) ? RunEnd::ended : RunEnd::open;
+    const RunEnd end = run.is_over() ? RunEnd::ended : RunEnd::open;
     if (run.series.empty() && end == RunEnd::open) continue;
     TRY(const OpenRun* const open, open_of(id));
     TRY(SeriesWrite write, plan_series(*db_, id, *open, run.series, end));
@@ -197,16 +195,16 @@ Result<void> LedgerFile::write(const std::map<std::string, SeriesWrite>& series,
   for (const auto& [id, run] : pending_.runs) {
     const auto put_or_find = [&]() -> Result<std::optional<std::int64_t>> {
       if (!run.facts) return run_key(*db_, id);
-      return put_run_row(*db_, written_, *run.facts, recorded_.at(id));
+      return put_run_row(*db_, memory_.written, *run.facts, recorded_.at(id));
     };
     TRY(const auto key, put_or_find());
     if (!key) {
       vanished.push_back(id);
       continue;
     }
-    CHECK(put_run_parts(*db_, names_, written_, *key, run));
+    CHECK(put_run_parts(*db_, memory_, *key, run));
     if (const auto write = series.find(id); write != series.end())
-      CHECK(write_series(*db_, names_, *key, write->second, run.series));
+      CHECK(write_series(*db_, memory_.names, *key, write->second, run.series));
   }
   return write_floors(*db_, pending_);
 }
@@ -217,8 +215,7 @@ Result<void> LedgerFile::in_transaction(const std::function<Result<void>()>& wor
   if (done) done = db_->run("COMMIT");
   if (!done) {
     (void)db_->execute("ROLLBACK");  // fails where SQLite has rolled back on its own
-    names_.forget();
-    written_.forget();
+    memory_.forget();
   }
   return done;
 }

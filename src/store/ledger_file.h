@@ -18,7 +18,6 @@
 #include "store/series_rows.h"
 #include "store/series_slices.h"
 #include "store/sqlite.h"
-#include "store/written.h"
 
 namespace everywatt {
 
@@ -83,8 +82,7 @@ class LedgerFile {
   Pending pending_;
   std::map<std::string, Nanoseconds, std::less<>> recorded_;  // of runs that were put
   std::map<std::string, OpenRun, std::less<>> open_;          // of runs that have series
-  NameNumbers names_;
-  Written written_;
+  WriterMemory memory_;
   SeriesCache cache_;
 };
 

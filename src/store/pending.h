@@ -48,6 +48,8 @@ struct PendingRun {
 
   // All but the series.
   void take(RunDelta& delta);
+  // The run has ended: nothing is to come.
+  [[nodiscard]] bool is_over() const { return facts && facts->status != RunStatus::running; }
 };
 
 struct Pending {

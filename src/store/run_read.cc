@@ -101,23 +101,35 @@ Result<void> for_each(Query query, Take take) {
   }
 }
 
-Result<void> read_entries(Connection& db, std::int64_t run, RunRecord& record) {
-  TRY(Query query, db.query("SELECT d.text, p.text, account, minute, energy_uj FROM entry AS e "
-                            "JOIN name AS d ON d.run = e.run AND d.number = e.device "
-                            "JOIN name AS p ON p.run = e.run AND p.number = e.phase "
-                            "WHERE e.run = ? ORDER BY minute, e.device, e.phase, account",
+Result<void> read_entries(Connection& db, std::int64_t run, const Recent& recent,
+                          const std::map<std::int64_t, std::string>& names, RunRecord& record) {
+  TRY(Query query, db.query("SELECT minute, device, phase, account, energy_uj FROM entry WHERE run = ? "
+                            "ORDER BY minute, device, phase, account",
                             run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
-    const std::int64_t account = row.i64(2);
+  std::vector<EntryRow> rows;
+  CHECK(for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    const std::int64_t account = row.i64(3);
     if (account < 0 || account > static_cast<int>(Account::unattributed))
       return fail(Errc::malformed, "run " + record.run.id + ": no such account: " + std::to_string(account));
-    record.entries.push_back({.device = row.text(0),
-                              .phase = row.text(1),
-                              .account = static_cast<Account>(account),
-                              .minute = row.i64(3),
-                              .energy = row.i64(4)});
+    rows.push_back({.minute = row.i64(0),
+                    .device = row.i64(1),
+                    .phase = row.i64(2),
+                    .account = static_cast<Account>(account),
+                    .energy = row.i64(4)});
     return {};
-  });
+  }));
+  for (const EntryRow& row : recent.entries) add_entry(rows, row);
+  record.entries.reserve(rows.size());
+  for (const EntryRow& row : rows) {
+    const auto device = names.find(row.device), phase = names.find(row.phase);
+    if (device == names.end() || phase == names.end()) continue;
+    record.entries.push_back({.device = device->second,
+                              .phase = phase->second,
+                              .account = row.account,
+                              .minute = row.minute,
+                              .energy = row.energy});
+  }
+  return {};
 }
 
 Result<void> read_quantities(Connection& db, std::int64_t run, RunRecord& record) {
@@ -245,7 +257,18 @@ Result<void> read_phase_quantities(Connection& db, std::int64_t run, RunRecord& 
   });
 }
 
+void take_figures(const FiguresRow& row, DeviceRecord& device) {
+  device.measured = row.measured;
+  device.uncertainty_random = row.uncertainty_random;
+  device.uncertainty_systematic = row.uncertainty_systematic;
+  device.observed = row.observed;
+  device.busy_time = row.busy_time;
+  device.reserved_time = row.reserved_time;
+}
+
 Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
+  TRY(const Recent recent, read_recent(db, run));
+  TRY(const auto names, names_of(db, run));
   TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
                               "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
                               "observed_ns, busy_ns, reserved_ns, utilisation_known, flags, reason FROM device "
@@ -256,12 +279,19 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
     record.devices.push_back(std::move(device));
     return {};
   }));
+  for (const FiguresRow& row : recent.figures) {
+    const auto name = names.find(row.device);
+    const auto device = name == names.end() ? record.devices.end()
+                                            : std::ranges::find(record.devices, name->second,
+                                                                [](const DeviceRecord& d) { return d.device.id; });
+    if (device != record.devices.end()) take_figures(row, *device);
+  }
   CHECK(read_work(db, run, record));
   CHECK(read_quantities(db, run, record));
   CHECK(read_checks(db, run, record));
   CHECK(read_corrections(db, run, record));
   CHECK(read_ranks(db, run, record));
-  CHECK(read_entries(db, run, record));
+  CHECK(read_entries(db, run, recent, names, record));
   TRY(Query phases, db.query("SELECT text, count, duration_ns FROM phase "
                              "JOIN name ON name.run = phase.run AND number = name WHERE phase.run = ? ORDER BY name",
                              run));

@@ -12,6 +12,7 @@
 #include "model/run.h"
 #include "store/name_numbers.h"
 #include "store/pending.h"
+#include "store/recent.h"
 #include "store/sqlite.h"
 #include "store/store.h"
 #include "store/written.h"
@@ -25,9 +26,24 @@ Result<std::optional<std::int64_t>> run_key(Connection& db, std::string_view id)
 // orders the runs of a ledger and is kept from the first insertion on.
 Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& run, Nanoseconds recorded_wall);
 
+// What a writer remembers of its file, from commit to commit.
+struct WriterMemory {
+  NameNumbers names;
+  Written written;
+  Recents recents;
+  // After a transaction that was rolled back.
+  void forget() {
+    names.forget();
+    written.forget();
+    recents.forget();
+  }
+};
+
 // All that is pending of a run but its facts and its series.
-Result<void> put_run_parts(Connection& db, NameNumbers& names, Written& written, std::int64_t run,
-                           const PendingRun& pending);
+Result<void> put_run_parts(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending);
+
+// Of that what its devices drew, and for whom (books_write.cc).
+Result<void> put_books(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending);
 
 Result<void> delete_run(Connection& db, std::int64_t run);
 

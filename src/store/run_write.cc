@@ -8,69 +8,6 @@
 namespace everywatt {
 namespace {
 
-// The device itself is the same all along.
-Result<void> put_figures(Connection& db, std::int64_t run, std::int64_t name,
-                         const std::optional<std::string_view>& method, const DeviceRecord& record) {
-  return db.run(
-      "UPDATE device SET counted = ?, method = ?, sensor = ?, correlation = ?, measured_uj = ?, "
-      "uncertainty_random_uj = ?, uncertainty_systematic_uj = ?, observed_ns = ?, busy_ns = ?, reserved_ns = ?, "
-      "utilisation_known = ?, flags = ?, reason = ? WHERE run = ? AND name = ?",
-      record.counted, method, record.sensor, record.correlation, record.measured, record.uncertainty_random,
-      record.uncertainty_systematic, record.observed, record.busy_time, record.reserved_time, record.utilisation_known,
-      fact_text(record.flags), record.reason, run, name);
-}
-
-Result<void> put_device(Connection& db, NameNumbers& names, Written& written, std::int64_t run,
-                        const DeviceRecord& record) {
-  TRY(const std::int64_t name, names.number(db, run, record.device.id));
-  std::optional<std::string_view> method;
-  if (record.method) method = to_string(*record.method);
-  if (written.has(run, record.device)) return put_figures(db, run, name, method, record);
-  written.note(run, record.device);
-  return db.run(
-      "INSERT OR REPLACE INTO device (run, name, kind, model, parent, follows, cpus, includes_memory, counted, method, "
-      "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, observed_ns, busy_ns, "
-      "reserved_ns, utilisation_known, flags, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-      "?, ?)",
-      run, name, to_string(record.device.kind), record.device.model, record.device.parent, record.device.follows,
-      fact_text(record.device.cpus), record.device.includes_memory, record.counted, method, record.sensor,
-      record.correlation, record.measured, record.uncertainty_random, record.uncertainty_systematic, record.observed,
-      record.busy_time, record.reserved_time, record.utilisation_known, fact_text(record.flags), record.reason);
-}
-
-Result<void> put_quantities(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
-  TRY(const std::int64_t device, names.number(db, run, record.device.id));
-  for (const QuantityRecord& quantity : record.quantities) {
-    TRY(const std::int64_t name, names.number(db, run, quantity.name));
-    CHECK(
-        db.update_or_insert("UPDATE quantity SET (unit, mean, least, most, total, sampled, observed_ns, reason) = "
-                            "(?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) WHERE run = ?1 AND device = ?2 AND name = ?3",
-                            "INSERT INTO quantity (run, device, name, unit, mean, least, most, total, sampled, "
-                            "observed_ns, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                            run, device, name, quantity.unit, quantity.mean, quantity.least, quantity.most,
-                            quantity.total, quantity.is_sampled, quantity.observed, quantity.reason));
-  }
-  return {};
-}
-
-Result<void> put_checks(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
-  TRY(const std::int64_t device, names.number(db, run, record.device.id));
-  for (const CrossCheck& check : record.checks) {
-    CHECK(db.run("INSERT OR REPLACE INTO cross_check (run, device, sensor, ratio, over_ns) VALUES (?, ?, ?, ?, ?)", run,
-                 device, check.sensor, check.ratio, check.over));
-  }
-  return {};
-}
-
-// A run's sensor is corrected alike from its begin to its end.
-Result<void> put_correction(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
-  if (!record.correction) return {};
-  TRY(const std::int64_t device, names.number(db, run, record.device.id));
-  return db.run(
-      "INSERT INTO correction (run, device, sensor, gain, offset_watts) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-      run, device, record.sensor, record.correction->gain, record.correction->offset / watt);
-}
-
 // A row that says what it said is not written again.
 Result<void> put_phase_quantity(Connection& db, NameNumbers& names, std::int64_t run, const PhaseQuantity& quantity) {
   TRY(const std::int64_t phase, names.number(db, run, quantity.path));
@@ -103,47 +40,6 @@ struct RunStatements {
     insert = "INSERT INTO run (" + std::string{kRunColumns} + ") VALUES (" + marks + ") RETURNING key";
   }
 };
-
-struct Sum {
-  MicroJoules charged = 0;  // busy and idle
-  MicroJoules booked = 0;   // all accounts
-};
-
-// What `ls` shows is kept beside the entries, so that listing scans none.
-Result<void> put_entries(Connection& db, NameNumbers& names, std::int64_t run,
-                         const std::map<EntryKey, MicroJoules>& entries) {
-  std::map<std::int64_t, Sum> sums;
-  for (const auto& [key, energy] : entries) {
-    TRY(const std::int64_t device, names.number(db, run, key.device));
-    TRY(const std::int64_t phase, names.number(db, run, key.phase));
-    CHECK(
-        db.update_or_insert("UPDATE entry SET energy_uj = energy_uj + ?6 WHERE run = ?1 AND minute = ?5 AND "
-                            "device = ?2 AND phase = ?3 AND account = ?4",
-                            "INSERT INTO entry (run, device, phase, account, minute, energy_uj) "
-                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                            run, device, phase, static_cast<int>(key.account), key.minute, energy));
-    Sum& sum = sums[device];
-    sum.booked += energy;
-    if (key.account == Account::busy || key.account == Account::idle) sum.charged += energy;
-  }
-  for (const auto& [device, sum] : sums) {
-    CHECK(
-        db.update_or_insert("UPDATE device_sum SET (charged_uj, booked_uj) = (charged_uj + ?3, booked_uj + ?4) "
-                            "WHERE run = ?1 AND name = ?2",
-                            "INSERT INTO device_sum (run, name, charged_uj, booked_uj) VALUES (?1, ?2, ?3, ?4)", run,
-                            device, sum.charged, sum.booked));
-  }
-  return {};
-}
-
-// As the bill sums: devices that count and have a figure; none of them: no sum.
-Result<void> sum_up(Connection& db, std::int64_t run) {
-  return db.run(
-      "UPDATE run SET (total_uj, booked_uj) = (SELECT sum(coalesce(charged_uj, 0)), sum(coalesce(s.booked_uj, 0)) "
-      "FROM device AS d LEFT JOIN device_sum AS s ON s.run = d.run AND s.name = d.name "
-      "WHERE d.run = ?1 AND d.counted AND d.measured_uj IS NOT NULL) WHERE key = ?1",
-      run);
-}
 
 }  // namespace
 
@@ -191,20 +87,9 @@ Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& ru
   return put_work(*key);
 }
 
-Result<void> put_run_parts(Connection& db, NameNumbers& names, Written& written, std::int64_t run,
-                           const PendingRun& pending) {
-  for (const DeviceRecord& record : pending.devices) {
-    CHECK(put_device(db, names, written, run, record));
-    CHECK(put_quantities(db, names, run, record));
-    CHECK(put_checks(db, names, run, record));
-    CHECK(put_correction(db, names, run, record));
-  }
-  if (pending.clears_entries) {
-    CHECK(db.run("DELETE FROM entry WHERE run = ?", run));
-    CHECK(db.run("DELETE FROM device_sum WHERE run = ?", run));
-  }
-  CHECK(put_entries(db, names, run, pending.entries));
-  if (pending.clears_entries || !pending.devices.empty() || !pending.entries.empty()) CHECK(sum_up(db, run));
+Result<void> put_run_parts(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending) {
+  NameNumbers& names = memory.names;
+  CHECK(put_books(db, memory, run, pending));
   for (const auto& [path, phase] : pending.phases) {
     TRY(const std::int64_t name, names.number(db, run, path));
     CHECK(db.run("INSERT OR REPLACE INTO phase (run, name, count, duration_ns) VALUES (?, ?, ?, ?)", run, name,

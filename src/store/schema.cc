@@ -238,7 +238,14 @@ CREATE TABLE correction (
 ) WITHOUT ROWID;
 )";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+constexpr const char* kVersion6 = R"(
+CREATE TABLE recent (
+  run INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
+);
+)";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
 
 Result<void> refuse_foreign(Connection& db) {
   TRY(const auto id, db.number("PRAGMA application_id"));

@@ -42,6 +42,7 @@ inline constexpr std::array kRunTables = {
     RunTable{"work", "what, amount"},
     RunTable{"device_sum", "name, charged_uj, booked_uj"},
     RunTable{"entry", "device, phase, account, minute, energy_uj"},
+    RunTable{"recent", "data"},
     RunTable{"phase", "name, count, duration_ns"},
     RunTable{"phase_work", "phase, what, amount"},
     RunTable{"span", "number, phase, process, begin_ns, end_ns, energy_uj"},

@@ -49,6 +49,10 @@ std::unexpected<Error> fail_sqlite(sqlite3* db, int code, const std::filesystem:
   return fail(Errc::io, where + ": " + why);
 }
 
+sqlite3_destructor_type lifetime_of(Query::Bound how) {
+  return how == Query::Bound::copied ? SQLITE_TRANSIENT : SQLITE_STATIC;
+}
+
 // Nobody asks SQLite how much memory it holds, and each allocation would lock and add up for it.
 void count_no_memory() {
   static const int kDone = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -97,11 +101,11 @@ void Query::bind(int index, std::int64_t value) { sqlite3_bind_int64(statement_,
 void Query::bind(int index, double value) { sqlite3_bind_double(statement_, index, value); }
 void Query::bind(int index, std::string_view value) {
   const char* bytes = value.data() ? value.data() : "";
-  sqlite3_bind_text64(statement_, index, bytes, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  sqlite3_bind_text64(statement_, index, bytes, value.size(), lifetime_of(bound_), SQLITE_UTF8);
 }
 void Query::bind(int index, Blob value) {
   const char* bytes = value.bytes.data() ? value.bytes.data() : "";
-  sqlite3_bind_blob64(statement_, index, bytes, value.bytes.size(), SQLITE_TRANSIENT);
+  sqlite3_bind_blob64(statement_, index, bytes, value.bytes.size(), lifetime_of(bound_));
 }
 void Query::bind_column(int index, const Query& row, int column) {
   sqlite3_bind_value(statement_, index, sqlite3_column_value(row.statement_, column));
@@ -151,7 +155,7 @@ Result<void> Connection::execute(const char* sql) {
   return {};
 }
 
-Result<Query> Connection::prepare(std::string_view sql) {
+Result<Query> Connection::prepare(std::string_view sql, Query::Bound how) {
   auto found = statements_.find(sql);
   if (found == statements_.end()) {
     sqlite3_stmt* statement = nullptr;
@@ -160,7 +164,7 @@ Result<Query> Connection::prepare(std::string_view sql) {
     if (code != SQLITE_OK) return fail_sqlite(db_.get(), code, *path_);
     found = statements_.emplace(std::string{sql}, statement).first;
   }
-  return Query{db_.get(), found->second.get(), path_.get()};
+  return Query{db_.get(), found->second.get(), path_.get(), how};
 }
 
 int Connection::changed_rows() const { return sqlite3_changes(db_.get()); }

@@ -33,10 +33,15 @@ struct Blob {
 
 class Query {
  public:
-  Query(sqlite3* db, sqlite3_stmt* statement, const std::filesystem::path* path)
-      : db_{db}, statement_{statement}, path_{path} {}
+  // Whether texts and bytes that are bound are copied; else they must stay where they are while it lives.
+  enum class Bound { copied, in_place };
+  Query(sqlite3* db, sqlite3_stmt* statement, const std::filesystem::path* path, Bound bound)
+      : db_{db}, statement_{statement}, path_{path}, bound_{bound} {}
   Query(Query&& other) noexcept
-      : db_{other.db_}, statement_{std::exchange(other.statement_, nullptr)}, path_{other.path_} {}
+      : db_{other.db_},
+        statement_{std::exchange(other.statement_, nullptr)},
+        path_{other.path_},
+        bound_{other.bound_} {}
   Query& operator=(Query&&) = delete;
   ~Query();
 
@@ -72,6 +77,7 @@ class Query {
   sqlite3* db_;
   sqlite3_stmt* statement_;
   const std::filesystem::path* path_;
+  Bound bound_;
 };
 
 class Connection {
@@ -87,21 +93,18 @@ class Connection {
 
   template <class... Values>
   Result<Query> query(std::string_view sql, const Values&... values) {
-    TRY(Query query, prepare(sql));
-    int index = 0;
-    (query.bind(++index, values), ...);
-    return query;
+    return bound(Query::Bound::copied, sql, values...);
   }
   template <class... Values>
   Result<void> run(std::string_view sql, const Values&... values) {
-    TRY(Query query, this->query(sql, values...));
+    TRY(Query query, bound(Query::Bound::in_place, sql, values...));
     CHECK(query.next());
     return {};
   }
   // The first column of the first row, if there is one.
   template <class... Values>
   Result<std::optional<std::int64_t>> number(std::string_view sql, const Values&... values) {
-    TRY(Query query, this->query(sql, values...));
+    TRY(Query query, bound(Query::Bound::in_place, sql, values...));
     TRY(const bool row, query.next());
     return row ? query.maybe_i64(0) : std::nullopt;
   }
@@ -137,7 +140,14 @@ class Connection {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   Connection(std::unique_ptr<sqlite3, Close> db, std::filesystem::path path);
-  Result<Query> prepare(std::string_view sql);
+  template <class... Values>
+  Result<Query> bound(Query::Bound how, std::string_view sql, const Values&... values) {
+    TRY(Query query, prepare(sql, how));
+    int index = 0;
+    (query.bind(++index, values), ...);
+    return query;
+  }
+  Result<Query> prepare(std::string_view sql, Query::Bound how);
   [[nodiscard]] int changed_rows() const;  // by the last statement that changes rows
 
   std::unique_ptr<std::filesystem::path> path_;  // queries point to it

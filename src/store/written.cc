@@ -14,11 +14,11 @@ std::optional<std::int64_t> Written::key_of(const Run& run) {
   return run == written ? std::optional{key} : std::nullopt;
 }
 
-bool Written::has(std::int64_t run, const Device& device) const {
+const DeviceRecord* Written::device(std::int64_t run, std::string_view id) const {
   const auto known = devices_.find(run);
-  if (known == devices_.end()) return false;
-  const auto found = known->second.find(device.id);
-  return found != known->second.end() && found->second == device;
+  if (known == devices_.end()) return nullptr;
+  const auto found = known->second.find(id);
+  return found == known->second.end() ? nullptr : &found->second;
 }
 
 }  // namespace everywatt

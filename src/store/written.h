@@ -17,10 +17,11 @@ class Written {
   // The key of the run's row, if nothing but what moves with time (`ended`, usage, overhead, work) differs from what
   // was written.
   [[nodiscard]] std::optional<std::int64_t> key_of(const Run& run);
-  [[nodiscard]] bool has(std::int64_t run, const Device& device) const;
+  // What was written of a device; null: not all of it is known.
+  [[nodiscard]] const DeviceRecord* device(std::int64_t run, std::string_view id) const;
 
   void note(const Run& run, std::int64_t key) { runs_.insert_or_assign(run.id, Row{run, key}); }
-  void note(std::int64_t run, const Device& device) { devices_[run].insert_or_assign(device.id, device); }
+  void note(std::int64_t run, const DeviceRecord& record) { devices_[run].insert_or_assign(record.device.id, record); }
   // After a transaction that was rolled back.
   void forget() {
     runs_.clear();
@@ -32,8 +33,8 @@ class Written {
     Run run;
     std::int64_t key;
   };
-  std::map<std::string, Row, std::less<>> runs_;                                // by id
-  std::map<std::int64_t, std::map<std::string, Device, std::less<>>> devices_;  // by the key of their run
+  std::map<std::string, Row, std::less<>> runs_;                                      // by id
+  std::map<std::int64_t, std::map<std::string, DeviceRecord, std::less<>>> devices_;  // by the key of their run
 };
 
 }  // namespace everywatt

@@ -38,10 +38,22 @@ CallCount* CallCounts::row_of(std::string_view call) {
   return by_name_.emplace(std::string_view{row->name, call.size()}, row).first->second;
 }
 
-void CallCounts::add(std::string_view call) {
+bool CallCounts::is_counting() {
   if (!folder_.empty()) open_file();
-  if (!rows_) return;
-  if (CallCount* row = row_of(call)) ++row->calls;
+  return rows_ != nullptr;
+}
+
+void CallCounts::add(std::string_view call) {
+  if (!is_counting()) return;
+  Met& met = met_[reinterpret_cast<std::uintptr_t>(call.data()) / 8 % met_.size()];
+  if (met.name != call.data()) met = {call.data(), row_of(call)};
+  if (met.row) ++met.row->calls;
+}
+
+void CallCounts::add_field(std::uint32_t id) {
+  if (!is_counting() || id >= by_field_.size()) return;
+  if (!by_field_[id]) by_field_[id] = row_of("field " + std::to_string(id));
+  if (by_field_[id]) ++by_field_[id]->calls;
 }
 
 }  // namespace everywatt::lab

@@ -2,6 +2,7 @@
 // a file that lives in memory shared with whoever reads it, so that the counts are
 // there while the process runs, and after it was killed.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,9 +22,12 @@ class CallCounts {
  public:
   // FOLDER/PID is made with the first call. No folder: nothing is counted.
   explicit CallCounts(std::string folder) : folder_{std::move(folder)} {}
+  // `call`: a text that stays where it is.
   void add(std::string_view call);
+  void add_field(std::uint32_t id);
 
  private:
+  bool is_counting();
   CallCount* row_of(std::string_view call);
   void open_file();
 
@@ -31,6 +35,13 @@ class CallCounts {
   CallCount* rows_ = nullptr;
   std::size_t used_ = 0;
   std::unordered_map<std::string_view, CallCount*> by_name_;  // the keys are in the rows
+  // A tool under measurement pays for what is counted: who was met last at a place is found by where its name stands.
+  struct Met {
+    const char* name = nullptr;
+    CallCount* row = nullptr;
+  };
+  std::array<Met, 256> met_ = {};
+  std::array<CallCount*, 512> by_field_ = {};
 };
 
 }  // namespace everywatt::lab

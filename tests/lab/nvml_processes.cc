@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "tests/lab/drivers.h"
 #include "tests/lab/standin.h"
 #include "tests/lab/standin_power.h"
 
@@ -100,8 +99,8 @@ Return list_newest(Device device, std::string_view call, Listed as, std::uint32_
   return on_device(device, call, [&](Subject& subject) {
     if (!count) return Return::invalid_argument;
     const auto found = processes_of(subject, as);
-    return has_wide_processes(subject.node.scenario.driver) ? hand_out<nvml::WideProcessInfo>(found, count, into)
-                                                            : hand_out<nvml::ProcessInfo>(found, count, into);
+    return subject.node.lists_wide_processes ? hand_out<nvml::WideProcessInfo>(found, count, into)
+                                             : hand_out<nvml::ProcessInfo>(found, count, into);
   });
 }
 

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "tests/lab/drivers.h"
 #include "tests/lab/truth.h"
 
 namespace everywatt::lab {
@@ -111,7 +112,10 @@ GpuState::GpuState(const Gpu& from, const std::vector<Nanoseconds>& reloads)
       module_counter{from.module ? counter_of(from.module->counter, from.module->power, reloads) : std::nullopt},
       memory_counter{from.memory ? counter_of(from.memory->counter, from.memory->power, reloads) : std::nullopt} {}
 
-Node::Node(Scenario from) : scenario{std::move(from)}, reloads{reloads_of(scenario)} {
+Node::Node(Scenario from)
+    : scenario{std::move(from)},
+      lists_wide_processes{has_wide_processes(scenario.driver)},
+      reloads{reloads_of(scenario)} {
   for (const Gpu& gpu : scenario.gpus) gpus.push_back(std::make_unique<GpuState>(gpu, reloads));
 }
 
@@ -131,6 +135,11 @@ State::State() : counts_{environment("EVERYWATT_LAB_COUNT")} {}
 void State::count(std::string_view call) {
   const std::lock_guard lock{mutex_};
   counts_.add(call);
+}
+
+void State::count(std::span<const nvml::FieldValue> fields) {
+  const std::lock_guard lock{mutex_};
+  for (const nvml::FieldValue& field : fields) counts_.add_field(static_cast<std::uint32_t>(field.field));
 }
 
 void State::load_locked(std::string_view text_or_path) {

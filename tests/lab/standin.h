@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -47,6 +48,7 @@ struct GpuState {
 struct Node {
   explicit Node(Scenario from);
   Scenario scenario;
+  bool lists_wide_processes;         // as its driver does
   std::vector<Nanoseconds> reloads;  // when the driver was back
   std::vector<std::unique_ptr<GpuState>> gpus;
 };
@@ -80,8 +82,9 @@ class State {
   pid_t resolve(const Pid& pid);
   // What befalls a call, or a field, on a GPU now. Waits if it hangs and time is real.
   nvml::Return befalls(const Node& node, std::string_view call, std::uint32_t gpu, Moment& now);
-  // Of a call that is answered elsewhere, or a field of one.
+  // Of a call that is answered elsewhere.
   void count(std::string_view call);
+  void count(std::span<const nvml::FieldValue> fields);
 
  private:
   std::shared_ptr<Node> node_locked();

@@ -1,0 +1,76 @@
+// What the last commits said of a run's devices and entries. A second on a node of eight GPUs changes some fifty rows
+// of figures, all of which the next one changes again: they stand together in one row of the table `recent`, which
+// readers lay over the tables, until ten commits have gathered there.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "base/result.h"
+#include "model/run.h"
+#include "store/sqlite.h"
+
+namespace everywatt {
+
+// Of a device that has a figure: what moves with time. Names are numbers here.
+struct FiguresRow {
+  std::int64_t device = 0;
+  MicroJoules measured = 0;
+  MicroJoules uncertainty_random = 0;
+  MicroJoules uncertainty_systematic = 0;
+  Nanoseconds observed = 0;
+  Nanoseconds busy_time = 0;
+  Nanoseconds reserved_time = 0;
+  bool operator==(const FiguresRow&) const = default;
+};
+
+struct EntryRow {
+  std::int64_t minute = 0;
+  std::int64_t device = 0;
+  std::int64_t phase = 0;
+  Account account = Account::busy;
+  MicroJoules energy = 0;
+  [[nodiscard]] auto key() const { return std::tuple{minute, device, phase, account}; }
+  bool operator==(const EntryRow&) const = default;
+};
+
+// Adds to the row of that key. Rows ascend by key.
+void add_entry(std::vector<EntryRow>& rows, const EntryRow& entry);
+
+struct Recent {
+  static constexpr std::uint64_t kMostCommits = 10;
+  static constexpr std::size_t kMostEntries = 256;  // all are written again with each commit
+
+  std::uint64_t commits = 0;
+  std::vector<FiguresRow> figures = {};  // ascending by device; they replace those of the table
+  std::vector<EntryRow> entries = {};    // ascending by key; they add to those of the table
+
+  [[nodiscard]] bool empty() const { return commits == 0; }
+  [[nodiscard]] bool is_full() const { return commits >= kMostCommits || entries.size() >= kMostEntries; }
+  void put(const FiguresRow& row);
+  bool operator==(const Recent&) const = default;
+};
+
+// The bytes of the row, and back; none: damaged.
+std::string pack(const Recent& recent);
+std::optional<Recent> unpack_recent(std::string_view bytes);
+
+// Of a run, as committed. Errc::malformed: the row is damaged.
+Result<Recent> read_recent(Connection& db, std::int64_t run);
+
+// Of the runs that this process writes, as their rows will be when the transaction at hand is committed.
+class Recents {
+ public:
+  Result<Recent*> of(Connection& db, std::int64_t run);
+  // After a transaction that was rolled back.
+  void forget() { runs_.clear(); }
+
+ private:
+  std::map<std::int64_t, Recent> runs_;
+};
+
+}  // namespace everywatt

@@ -46,7 +46,7 @@ void each_row(const char* begin, const char* end, std::size_t fields, F f) {
   }
 }
 
-std::vector<Row> read_rows() {
+std::vector<Row> rows() {
   std::vector<Row> found;
   each_row(accelerators_csv, accelerators_csv_end, 7, [&](const std::vector<std::string_view>& columns) {
     found.push_back({.device = columns[0],
@@ -55,11 +55,6 @@ std::vector<Row> read_rows() {
                      .provenance = {.source = columns[4], .confidence = columns[5], .date = columns[6]}});
   });
   return found;
-}
-
-const std::vector<Row>& rows() {
-  static const std::vector<Row> kRows = read_rows();
-  return kRows;
 }
 
 std::string lower(std::string_view text) {
@@ -157,7 +152,7 @@ Result<Accelerator> find_accelerator(std::string_view name) {
 }
 
 Result<Peak> find_peak(const Accelerator& accelerator, PeakPrecision precision) {
-  const auto& table = rows();
+  const auto table = rows();
   const std::string quantity = quantity_of(precision);
   const auto row =
       std::ranges::find_if(table, [&](const Row& r) { return r.device == accelerator.name && r.quantity == quantity; });

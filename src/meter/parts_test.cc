@@ -1,9 +1,8 @@
 // The smaller parts of the meter: a channel's readings, activity, floors,
-// tenancy, presence.
+// tenancy.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-
 #include <random>
 
 #include "meter/activity.h"
@@ -11,10 +10,8 @@
 #include "meter/floor.h"
 #include "meter/floor_board.h"
 #include "meter/hunts.h"
-#include "meter/presence.h"
 #include "meter/tenancy.h"
 #include "meter/tick_phase.h"
-#include "tests/fixture_tree.h"
 
 namespace everywatt {
 namespace {
@@ -361,42 +358,6 @@ TEST(Tenancy, RunsThatAreEachOthersParentsAreNobody) {
   const std::vector<Tenant> tenants{{.run = "a", .parent = "b"}, {.run = "b", .parent = "a"}, {.run = "c"}};
   EXPECT_EQ(idle_share(cpus, tenants, "c", 0, 10).ours, kWholeDevice);
   EXPECT_EQ(idle_share(cpus, tenants, "a", 0, 10).ours, 0u);
-}
-
-TEST(Presence, RunsSeeEachOtherUntilTheyLeave) {
-  const testing::FixtureTree folder;
-  auto first = Presence::announce(folder.root(), {.run = "first", .from = 1});
-  auto second = Presence::announce(
-      folder.root(),
-      {.run = "second", .parent = "first", .reservation = {.cpus = std::vector<unsigned>{0, 2}}, .from = 5});
-  ASSERT_TRUE(first && second);
-  const auto seen = first->tenants(10);
-  ASSERT_EQ(seen.size(), 2u);
-  EXPECT_EQ(seen[1].run, "second");
-  EXPECT_EQ(seen[1].parent, "first");
-  EXPECT_EQ(seen[1].reservation.cpus, (std::vector<unsigned>{0, 2}));
-  ASSERT_TRUE(second->leave(20, std::vector<WorkReading>{{.time = 20, .device = "package:0", .worked = 7}}));
-  EXPECT_EQ(first->tenants(21)[1].to, 20);
-  EXPECT_EQ(first->tenants(20 + 10 * kSecond).size(), 1u);
-}
-
-TEST(Presence, ARunThatDiedReservesNothing) {
-  const testing::FixtureTree folder;
-  auto first = Presence::announce(folder.root(), {.run = "first"});
-  {
-    auto dead = Presence::announce(folder.root(), {.run = "dead"});
-  }
-  ASSERT_TRUE(first);
-  EXPECT_EQ(first->tenants(10).size(), 1u);
-}
-
-TEST(Presence, StrangeFilesInTheFolderAreNobodys) {
-  const testing::FixtureTree folder;
-  folder.write("noise", "not a presence");
-  folder.write("liar", "everywatt-presence 1\nrun someone-else\nfrom 0\nend\n");
-  auto first = Presence::announce(folder.root(), {.run = "first"});
-  ASSERT_TRUE(first);
-  EXPECT_EQ(first->tenants(10).size(), 1u);
 }
 
 }  // namespace

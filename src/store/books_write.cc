@@ -161,23 +161,41 @@ bool only_moves(const Written& written, std::int64_t run, const PendingRun& pend
                              [&](const auto& entry) { return written.device(run, entry.first.device) != nullptr; });
 }
 
+Result<void> gather(Connection& db, NameNumbers& names, std::int64_t run, const PendingRun& pending, Recent& recent) {
+  for (const DeviceRecord& record : pending.devices) {
+    if (!record.measured) continue;
+    TRY(const std::int64_t device, names.number(db, run, record.device.id));
+    recent.put(figures_of(device, record));
+  }
+  TRY(const auto rows, rows_of(db, names, run, pending.entries));
+  for (const EntryRow& row : rows) add_entry(recent.entries, row);
+  ++recent.commits;
+  return {};
+}
+
+// Where the row is gone another process has written it into the tables: one that took the run for lost.
+Result<void> put_recent_row(Connection& db, NameNumbers& names, std::int64_t run, Recent& recent,
+                            const PendingRun& pending) {
+  const bool is_first = recent.empty();
+  CHECK(gather(db, names, run, pending, recent));
+  if (!is_first) {
+    TRY(const bool was_there, db.update("UPDATE recent SET data = ?2 WHERE run = ?1", run, Blob{pack(recent)}));
+    if (was_there) return {};
+    recent = {};
+    CHECK(gather(db, names, run, pending, recent));
+  }
+  return db.run("INSERT OR REPLACE INTO recent (run, data) VALUES (?, ?)", run, Blob{pack(recent)});
+}
+
 // Instead of the tables; the run's own sums stay those of the tables and this together.
 Result<void> put_recent(Connection& db, WriterMemory& memory, std::int64_t run, Recent& recent,
                         const PendingRun& pending) {
-  for (const DeviceRecord& record : pending.devices) {
-    if (!record.measured) continue;
-    TRY(const std::int64_t device, memory.names.number(db, run, record.device.id));
-    recent.put(figures_of(device, record));
-  }
   Sum more;
   for (const auto& [key, energy] : pending.entries) {
     const DeviceRecord& device = *memory.written.device(run, key.device);
     if (device.counted && device.measured) more.add(key.account, energy);
   }
-  TRY(const auto rows, rows_of(db, memory.names, run, pending.entries));
-  for (const EntryRow& row : rows) add_entry(recent.entries, row);
-  ++recent.commits;
-  CHECK(db.run("INSERT OR REPLACE INTO recent (run, data) VALUES (?, ?)", run, Blob{pack(recent)}));
+  CHECK(put_recent_row(db, memory.names, run, recent, pending));
   return db.run("UPDATE run SET (total_uj, booked_uj) = (total_uj + ?2, booked_uj + ?3) WHERE key = ?1", run,
                 more.charged, more.booked);
 }
@@ -202,6 +220,10 @@ Result<void> put_recent_figures(Connection& db, NameNumbers& names, std::int64_t
 // With what `recent` gathered, which is empty then.
 Result<void> put_tables(Connection& db, WriterMemory& memory, std::int64_t run, Recent& recent,
                         const PendingRun& pending) {
+  if (!recent.empty()) {
+    TRY(const bool was_there, db.update("DELETE FROM recent WHERE run = ?", run));
+    if (!was_there) recent = {};  // another process has written it into the tables
+  }
   CHECK(put_recent_figures(db, memory.names, run, recent, pending));
   for (const DeviceRecord& record : pending.devices) {
     CHECK(put_device(db, memory, run, record));
@@ -217,10 +239,8 @@ Result<void> put_tables(Connection& db, WriterMemory& memory, std::int64_t run, 
     for (const EntryRow& row : recent.entries) add_entry(entries, row);
   }
   CHECK(put_entries(db, run, entries));
-  CHECK(sum_up(db, run));
-  if (recent.empty()) return {};
   recent = {};
-  return db.run("DELETE FROM recent WHERE run = ?", run);
+  return sum_up(db, run);
 }
 
 }  // namespace

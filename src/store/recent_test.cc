@@ -143,6 +143,22 @@ TEST_P(RecentRows, WhoeverFindsThemGoesOnWhereTheyEnd) {
   expect_all(*writer_);
 }
 
+// Whoever cannot see the supervisor, from another container, takes the run for lost while it goes on.
+TEST_P(RecentRows, WhatAnotherFoldedIsNotFoldedAgain) {
+  for (const int more : {1, 2, 12}) {
+    second();
+    second();
+    const auto other = must(place_.open(GetParam()));
+    everywatt::Run lost = run_;
+    lost.status = RunStatus::lost;
+    must(other->put_run(lost));
+    must(other->commit());
+    EXPECT_EQ(count("SELECT count(*) FROM recent"), 0);
+    for (int i = 0; i < more; ++i) second();
+    expect_all(*must(place_.open(GetParam())));
+  }
+}
+
 TEST_P(RecentRows, WhatADeviceIsGoesToItsTableWithAllThatWasGathered) {
   second();
   second();

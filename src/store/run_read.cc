@@ -281,9 +281,11 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   }));
   for (const FiguresRow& row : recent.figures) {
     const auto name = names.find(row.device);
-    const auto device = name == names.end() ? record.devices.end()
-                                            : std::ranges::find(record.devices, name->second,
-                                                                [](const DeviceRecord& d) { return d.device.id; });
+    const auto device =
+        name == names.end()
+            ? record.devices.end()
+            : std::ranges::find(record.devices, name->second,
+                                [](const DeviceRecord& d) -> const std::string& { return d.device.id; });
     if (device != record.devices.end()) take_figures(row, *device);
   }
   CHECK(read_work(db, run, record));

@@ -97,6 +97,19 @@ TEST(GpuFloor, APauseCountsAmongMinutesOfWorkThatNeverChanges) {
   EXPECT_NEAR(learner.now().power / watt, 60, 0.1);
 }
 
+TEST(GpuFloor, ALineHoldsUntilHalfOfItsPointsAreNewOrTheRunEnds) {
+  FloorLearner learner{{}, FloorLearner::kStretch, 2 * kSecond, 0.03};
+  const auto note = [&](int i, double floor) {
+    learner.note_pair({.watts = floor + 300 * (i % 10) / 10.0, .utilisation = (i % 10) / 10.0, .doubt = 0.01}, {});
+  };
+  for (int i = 0; i < 20; ++i) note(i, 60);
+  EXPECT_NEAR(learner.now().power / watt, 60, 0.01);
+  for (int i = 0; i < 15; ++i) note(i, 62);
+  EXPECT_NEAR(learner.now().power / watt, 60, 0.01) << "15 of 35";
+  learner.finish();
+  EXPECT_NEAR(learner.now().power / watt, 61, 0.5);
+}
+
 TEST(GpuFloor, IsSeenInOneReadingOfAPauseThatIsLongerThanItsWindow) {
   const Floor ready = learnt({.period = 1.4, .duty = 0.6}, 0.1, 5, true);
   EXPECT_EQ(ready.method, FloorMethod::envelope);

@@ -146,9 +146,8 @@ bool only_moves(const DeviceRecord& written, const DeviceRecord& now) {
                     record.utilisation_known, record.flags, record.reason);
   };
   if (!now.quantities.empty() || !now.checks.empty() || rest(written) != rest(now)) return false;
-  return written.measured && now.measured
-             ? true
-             : written.measured == now.measured && figures_of(0, written) == figures_of(0, now);
+  const bool has_figures = written.measured && now.measured;
+  return has_figures || (written.measured == now.measured && figures_of(0, written) == figures_of(0, now));
 }
 
 bool only_moves(const Written& written, std::int64_t run, const PendingRun& pending) {

@@ -51,9 +51,10 @@ void CallCounts::add(std::string_view call) {
 }
 
 void CallCounts::add_field(std::uint32_t id) {
-  if (!is_counting() || id >= by_field_.size()) return;
-  if (!by_field_[id]) by_field_[id] = row_of("field " + std::to_string(id));
-  if (by_field_[id]) ++by_field_[id]->calls;
+  if (!is_counting()) return;
+  const auto [known, is_new] = by_field_.try_emplace(id);
+  if (is_new) known->second = row_of("field " + std::to_string(id));
+  if (known->second) ++known->second->calls;
 }
 
 }  // namespace everywatt::lab

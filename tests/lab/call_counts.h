@@ -41,7 +41,7 @@ class CallCounts {
     CallCount* row = nullptr;
   };
   std::array<Met, 256> met_ = {};
-  std::array<CallCount*, 512> by_field_ = {};
+  std::unordered_map<std::uint32_t, CallCount*> by_field_;
 };
 
 }  // namespace everywatt::lab

@@ -132,11 +132,6 @@ nvml::Device handle_of(std::uint32_t generation, std::uint32_t gpu, std::optiona
 
 State::State() : counts_{environment("EVERYWATT_LAB_COUNT")} {}
 
-void State::count(std::string_view call) {
-  const std::lock_guard lock{mutex_};
-  counts_.add(call);
-}
-
 void State::count(std::span<const nvml::FieldValue> fields) {
   const std::lock_guard lock{mutex_};
   for (const nvml::FieldValue& field : fields) counts_.add_field(static_cast<std::uint32_t>(field.field));

@@ -82,8 +82,7 @@ class State {
   pid_t resolve(const Pid& pid);
   // What befalls a call, or a field, on a GPU now. Waits if it hangs and time is real.
   nvml::Return befalls(const Node& node, std::string_view call, std::uint32_t gpu, Moment& now);
-  // Of a call that is answered elsewhere.
-  void count(std::string_view call);
+  // Each by itself, beside the call that asks for them.
   void count(std::span<const nvml::FieldValue> fields);
 
  private:

@@ -1,8 +1,6 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-#include <chrono>
-
 #include "base/file.h"
 #include "sources/proc_stat.h"
 #include "sources/source_under_test.h"
@@ -108,19 +106,11 @@ TEST(CpuUsage, AMachineWithoutProcStatIsSaidToBeSo) {
   EXPECT_EQ(source.error().code, Errc::absent);
 }
 
-TEST(CpuUsage, KeepsPaceWith256Cpus) {
-  const auto tree = FixtureTree::recorded("cpus_256");
-  const auto text = read_text(tree.root() / "proc/stat");
+TEST(CpuUsage, ReadsEachOf256Cpus) {
+  const auto text = read_text(FixtureTree::recorded("cpus_256").root() / "proc/stat");
   std::vector<CpuTicks> lines;
-  auto fastest = std::chrono::nanoseconds::max();
-  for (int i = 0; i < 200; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    ASSERT_EQ(scan_cpu_lines(*text, lines), CpuLines::complete);
-    fastest = std::min<std::chrono::nanoseconds>(fastest, std::chrono::steady_clock::now() - start);
-  }
+  ASSERT_EQ(scan_cpu_lines(*text, lines), CpuLines::complete);
   EXPECT_EQ(lines.size(), 256u);
-  // 15 µs in a release build; sanitizers cost some five times as much.
-  EXPECT_LT(fastest, std::chrono::microseconds{500});
 }
 
 TEST(ProcStat, ALineThatIsCutOffAsksForMoreText) {

@@ -126,7 +126,9 @@ def measure(quick):
 
     def run(name, command):
         own = Path(tempfile.mkdtemp(dir=folder))
-        watch = LabWatch(command, environment(own, PATH=peers.path_with_nvidia_smi(folder)), own, seconds)
+        env = environment(own, PATH=peers.path_with_nvidia_smi(folder))
+        subprocess.run([str(EVERYWATT), "run", "--quiet", "--", "/bin/true"], env=env, cwd=own, check=True)  # makes the ledger
+        watch = LabWatch(command, env, own, seconds)
         print(f"   {name}: " + ", ".join(f"{what} {figure}" for what, figure in zip(COLUMNS[1:], row(name, watch)[1:])), flush=True)
         return watch
 
@@ -155,7 +157,8 @@ def write(page, seconds, runs, watches, bill):
     page.text(
         f"CPU seconds per wall second of all of a tool's processes over {seconds} s on a machine of the virtual lab "
         f"(`{NODE.relative_to(ROOT)}`: eight H100, two packages with their memory), read from outside (`/proc/PID/task/*/schedstat`, "
-        "`/proc/PID/stat`; peak memory from `VmHWM`, summed over processes). *Whole* includes the start; *steady* is the median over "
+        "`/proc/PID/stat`; peak memory from `VmHWM`, summed over processes). *Whole* includes the start, in a ledger that is there, as for all but a "
+        "user's first run; *steady* is the median over "
         f"slices of {min(own_cost.SLICE, seconds / 4):g} s once it reads all GPUs. A *reading* is one quantity of one GPU; they were counted "
         "by the library that all of them called (`EVERYWATT_LAB_COUNT`, docs/formats/lab.md), and CPU per reading is of that "
         "time too. On hardware calls cost more: [an H100](gpu-nvidia-h100-80gb-hbm3.md). "

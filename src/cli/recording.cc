@@ -200,8 +200,8 @@ void Recording::announce(const Tenant::Root& root) {
 void Recording::propose_floors(Nanoseconds now) {
   const auto company = tenants_.size() == 1 ? Company::alone : Company::shared;
   const auto floors = meter_->floors();
-  const bool is_news = company == Company::shared || std::ranges::any_of(floors, [&](const auto& proposed) {
-                         return floors_.is_news(proposed.first, proposed.second, now, company);
+  const bool is_news = company == Company::shared || std::ranges::any_of(floors, [&](const ProposedFloor& proposed) {
+                         return floors_.is_news(proposed.device, proposed.floor, now, company);
                        });
   if (!is_news) return;
   if (auto board = presence_->floors(floors, now, company)) floors_ = *std::move(board);

@@ -15,6 +15,11 @@
 
 namespace everywatt {
 
+struct ProposedFloor {
+  std::string_view device;  // its id, which lives elsewhere
+  Power floor;
+};
+
 class FloorBoard {
  public:
   // The floor in effect at a time; none: nobody has proposed one for it.

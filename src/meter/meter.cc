@@ -9,10 +9,11 @@ namespace everywatt {
 namespace {
 
 constexpr std::string_view kAllPackages = "*";
-// How devices fared is told with the first window, every tenth and the last: of eight GPUs it is more to write than all
-// else.
-constexpr std::uint64_t kWindowsPerQuantities = 10;
-// So many phases are told with each window, for whoever asks while the run goes on; more of them like quantities.
+// What is much to write is told with the first window, every tenth and the last; how devices fared, which for eight
+// GPUs is a third of all that a run writes at that pace, every thirtieth.
+constexpr std::uint64_t kWindowsPerTelling = 10;
+constexpr std::uint64_t kWindowsPerQuantities = 3 * kWindowsPerTelling;
+// So many phases are told with each window, for whoever asks while the run goes on; more of them every tenth.
 constexpr std::size_t kPhasesPerWindow = 256;
 constexpr std::size_t kPhaseQuantitiesPerWindow = 1024;
 // A window waits for its sensor at most so long before it is booked.
@@ -261,9 +262,11 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   }
   delta.devices = records();
   const bool is_end = close == DeviceBooks::Close::end;
-  const bool tells_all = windows_++ % kWindowsPerQuantities == 0 || is_end;
+  const bool tells_all = windows_ % kWindowsPerTelling == 0 || is_end;
+  const bool tells_quantities = windows_ % kWindowsPerQuantities == 0 || is_end;
+  ++windows_;
   for (DeviceRecord& record : delta.devices) {
-    if (tells_all) {
+    if (tells_quantities) {
       record.quantities = gauges_.records(record.device.id);
     } else {
       record.checks.clear();
@@ -274,7 +277,7 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   if (tells_all)
     delta.ranks = ranks_.records(context.until.steady,
                                  phases_.charges([this](const std::string& device) { return is_counted(device); }));
-  if (tells_all) {
+  if (tells_quantities) {
     auto quantities = phase_quantities(delta.devices);
     if (is_end || quantities.size() <= kPhaseQuantitiesPerWindow) delta.phase_quantities = std::move(quantities);
   }
@@ -323,10 +326,11 @@ std::vector<DeviceRecord> Meter::records() const {
   return records;
 }
 
-std::map<std::string, Power> Meter::floors() const {
-  std::map<std::string, Power> floors;
+std::vector<ProposedFloor> Meter::floors() const {
+  std::vector<ProposedFloor> floors;
+  floors.reserve(books_.size());
   for (const DeviceBooks& books : books_) {
-    if (const Power floor = books.floor().power; floor > Power{}) floors[books.device().id] = floor;
+    if (const Power floor = books.floor().power; floor > Power{}) floors.push_back({books.device().id, floor});
   }
   return floors;
 }

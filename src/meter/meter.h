@@ -88,7 +88,7 @@ class Meter {
   [[nodiscard]] std::vector<Span> take_spans(Nanoseconds booked_until);
   [[nodiscard]] const Election& election() const { return election_; }
   // What each device's floor is taken for now: what to propose to the others of the host.
-  [[nodiscard]] std::map<std::string, Power> floors() const;
+  [[nodiscard]] std::vector<ProposedFloor> floors() const;
   // Floors learnt in this run, by device.
   [[nodiscard]] std::map<std::string, Floor> learnt_floors() const;
   // Devices whose floor moved since windows were booked: book them anew from their series.

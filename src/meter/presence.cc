@@ -185,8 +185,7 @@ Result<void> Presence::leave(Nanoseconds end, std::span<const WorkReading> readi
   return alone ? Result<void>{} : write();
 }
 
-std::optional<FloorBoard> Presence::floors(const std::map<std::string, Power>& proposed, Nanoseconds now,
-                                           Company company) {
+std::optional<FloorBoard> Presence::floors(std::span<const ProposedFloor> proposed, Nanoseconds now, Company company) {
   const std::filesystem::path path = folder_ / kFloors;
   Fd file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)};
   if (!file) return std::nullopt;

@@ -41,7 +41,7 @@ class Presence {
   // The floors agreed on; what we propose is added if it is news. One file of
   // the folder, written under a lock; none where the lock is not to be had
   // at once (what the caller knows already holds).
-  std::optional<FloorBoard> floors(const std::map<std::string, Power>& proposed, Nanoseconds now, Company company);
+  std::optional<FloorBoard> floors(std::span<const ProposedFloor> proposed, Nanoseconds now, Company company);
 
  private:
   Presence(std::filesystem::path folder, Tenant tenant, Fd file, Fd watched)

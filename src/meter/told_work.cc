@@ -20,12 +20,15 @@ bool ToldWork::take(const Activity::Piece& piece) {
   const bool follows = !told_.empty();
   const double before = follows ? told_.back().worked_before + static_cast<double>(last().worked) : 0;
   told_.push_back({piece, before});
-  while (end() - begin() > kMostKept) told_.pop_front();
+  forget_before(end() - kMostKept);
   return follows;
 }
 
 void ToldWork::forget_before(Nanoseconds time) {
-  while (told_.size() > 1 && told_.front().piece.end < time) told_.pop_front();
+  if (told_.empty()) return;
+  const auto kept =
+      std::find_if(told_.begin(), told_.end() - 1, [&](const Told& told) { return told.piece.end >= time; });
+  told_.erase(told_.begin(), kept);
 }
 
 bool ToldWork::is_quiet(Nanoseconds from, Nanoseconds to) const {

@@ -3,7 +3,7 @@
 // begins.
 #pragma once
 #include <cstddef>
-#include <deque>
+#include <vector>
 
 #include "meter/activity.h"
 
@@ -24,7 +24,7 @@ class ToldWork {
   [[nodiscard]] Nanoseconds begin() const { return told_.front().piece.begin; }
   [[nodiscard]] Nanoseconds end() const { return told_.back().piece.end; }
   [[nodiscard]] const Activity::Piece& last() const { return told_.back().piece; }
-  [[nodiscard]] const std::deque<Told>& all() const { return told_; }
+  [[nodiscard]] const std::vector<Told>& all() const { return told_; }
 
   // Nobody worked, as far as is told.
   [[nodiscard]] bool is_quiet(Nanoseconds from, Nanoseconds to) const;
@@ -43,7 +43,7 @@ class ToldWork {
   [[nodiscard]] Touch touch(std::ptrdiff_t place) const;
   [[nodiscard]] Touch touched_by(std::ptrdiff_t place, std::ptrdiff_t step) const;
 
-  std::deque<Told> told_;
+  std::vector<Told> told_;  // some dozens
 };
 
 }  // namespace everywatt

@@ -65,6 +65,20 @@ TEST(ToldWork, SaysWhenNobodyWorkedAndWhetherClocksWereUp) {
   EXPECT_FALSE(work.is_ready(0, 101 * kMillisecond));
 }
 
+TEST(ToldWork, ForgetsWhatEndedBeforeAndKeepsTheLastAndEightSecondsAtMost) {
+  ToldWork work = told(std::vector<double>(100, 0.5));
+  EXPECT_EQ(work.end(), 10 * kSecond);
+  EXPECT_EQ(work.begin(), 2 * kSecond - kPiece) << "the piece that ends eight seconds ago did not end before";
+  const double worked = work.until(9 * kSecond).worked;
+  work.forget_before(5 * kSecond);
+  EXPECT_EQ(work.begin(), 5 * kSecond - kPiece);
+  EXPECT_EQ(work.until(9 * kSecond).worked, worked);
+  work.forget_before(20 * kSecond);
+  EXPECT_EQ(work.all().size(), 1u);
+  work.take({.begin = 10 * kSecond, .end = 30 * kSecond, .worked = kSecond});
+  EXPECT_EQ(work.all().size(), 1u) << "longer than is kept, and the last";
+}
+
 TEST(ToldWork, BeginsAnewWhereItDoesNotFollow) {
   ToldWork work = told({1, 1});
   EXPECT_FALSE(work.take({.begin = 3 * kPiece, .end = 4 * kPiece, .worked = kPiece}));

@@ -35,13 +35,18 @@ class CallCounts {
   CallCount* rows_ = nullptr;
   std::size_t used_ = 0;
   std::unordered_map<std::string_view, CallCount*> by_name_;  // the keys are in the rows
-  // A tool under measurement pays for what is counted: who was met last at a place is found by where its name stands.
+  // A tool under measurement pays for what is counted: who was met last at a place is found by where its name stands,
+  // a field by its number.
   struct Met {
     const char* name = nullptr;
     CallCount* row = nullptr;
   };
   std::array<Met, 256> met_ = {};
-  std::unordered_map<std::uint32_t, CallCount*> by_field_;
+  struct MetField {
+    std::uint32_t id = 0;
+    CallCount* row = nullptr;
+  };
+  std::array<MetField, 256> met_fields_ = {};
 };
 
 }  // namespace everywatt::lab

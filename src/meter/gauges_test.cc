@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "meter/meter.h"
+
 namespace everywatt {
 namespace {
 
@@ -210,6 +214,26 @@ TEST(Gauges, StepsAreToldOfWhatIsToldByPhase) {
   EXPECT_EQ(gauges.channel_of(steps[0]).name, "sm_utilisation");
   EXPECT_DOUBLE_EQ(steps[0].step.amount, 0.4);
   EXPECT_TRUE(take_steps().empty());
+}
+
+// In a run of 64 s: what is told when, by the number of the window.
+TEST(Quantities, AreToldWithTheFirstEachThirtiethAndTheLastWindow) {
+  Inventory inventory{.devices = {{.id = "gpu:0", .kind = DeviceKind::gpu}},
+                      .channels = {{.device = "gpu:0", .sensor = "counter"}}};
+  inventory.quantities = {{.device = "gpu:0", .name = "temperature", .scale = kWhole}};
+  const Inventory* const all[] = {&inventory};
+  const std::vector<Tenant> tenants{{.run = "us", .from = 0}};
+  Meter meter{all, {.run = "us"}};
+  meter.begin({});
+  std::vector<int> told;
+  for (int second = 1; second <= 64; ++second) {
+    const Nanoseconds now = second * kSecond;
+    meter.take(0, {now, now}, std::vector<Reading>{{.channel = 1, .raw = 41}});
+    const WindowContext context{.until = {now, now}, .tenants = tenants};
+    const RunDelta delta = second < 64 ? meter.close_window(context) : meter.finish(context);
+    if (!delta.devices.at(0).quantities.empty()) told.push_back(second);
+  }
+  EXPECT_EQ(told, (std::vector{1, 31, 61, 64}));
 }
 
 }  // namespace

@@ -9,13 +9,14 @@ namespace everywatt {
 namespace {
 
 constexpr std::string_view kAllPackages = "*";
-// What is much to write is told with the first window, every tenth and the last; how devices fared, which for eight
-// GPUs is a third of all that a run writes at that pace, every thirtieth.
-constexpr std::uint64_t kWindowsPerTelling = 10;
-constexpr std::uint64_t kWindowsPerQuantities = 3 * kWindowsPerTelling;
-// So many phases are told with each window, for whoever asks while the run goes on; more of them every tenth.
+// Ranks are told with the first window, every tenth and the last; how devices fared, which at that pace would be a
+// third of the work of writing a run on eight GPUs, every thirtieth.
+constexpr std::uint64_t kWindowsPerRanks = 10;
+constexpr std::uint64_t kWindowsPerQuantities = 30;
+// So many phases are told with each window, for whoever asks while the run goes on; more of them like ranks. So much of
+// how devices fared in phases is told before the end.
 constexpr std::size_t kPhasesPerWindow = 256;
-constexpr std::size_t kPhaseQuantitiesPerWindow = 1024;
+constexpr std::size_t kMostPhaseQuantities = 1024;
 // A window waits for its sensor at most so long before it is booked.
 constexpr Nanoseconds kLongestWait = 10 * kSecond;
 
@@ -262,7 +263,7 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
   }
   delta.devices = records();
   const bool is_end = close == DeviceBooks::Close::end;
-  const bool tells_all = windows_ % kWindowsPerTelling == 0 || is_end;
+  const bool tells_ranks = windows_ % kWindowsPerRanks == 0 || is_end;
   const bool tells_quantities = windows_ % kWindowsPerQuantities == 0 || is_end;
   ++windows_;
   for (DeviceRecord& record : delta.devices) {
@@ -273,13 +274,13 @@ RunDelta Meter::close(const WindowContext& context, DeviceBooks::Close close) {
     }
   }
   auto phases = phases_.stats(context.until.steady);
-  if (tells_all || phases.size() <= kPhasesPerWindow) delta.phases = std::move(phases);
-  if (tells_all)
+  if (tells_ranks || phases.size() <= kPhasesPerWindow) delta.phases = std::move(phases);
+  if (tells_ranks)
     delta.ranks = ranks_.records(context.until.steady,
                                  phases_.charges([this](const std::string& device) { return is_counted(device); }));
   if (tells_quantities) {
     auto quantities = phase_quantities(delta.devices);
-    if (is_end || quantities.size() <= kPhaseQuantitiesPerWindow) delta.phase_quantities = std::move(quantities);
+    if (is_end || quantities.size() <= kMostPhaseQuantities) delta.phase_quantities = std::move(quantities);
   }
   delta.spans = take_spans(is_end ? context.until.steady : booked_until());
   phases_.forget_before(window_start_ - kLongestWait);

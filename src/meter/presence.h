@@ -9,7 +9,6 @@
 // are divided right; then anyone who may removes it.
 #pragma once
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>

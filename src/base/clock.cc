@@ -15,7 +15,8 @@ Nanoseconds read_clock(clockid_t id) {
 
 }  // namespace
 
-Instant RealClock::now() { return {.steady = read_clock(CLOCK_MONOTONIC), .wall = read_clock(CLOCK_REALTIME)}; }
+Instant RealClock::now() { return {.steady = steady(), .wall = read_clock(CLOCK_REALTIME)}; }
+Nanoseconds RealClock::steady() { return read_clock(CLOCK_MONOTONIC); }
 
 std::string iso_time(Nanoseconds wall) {
   // Towards the past, so that times before 1970 come out right too.

@@ -28,9 +28,9 @@ constexpr Nanoseconds kLeisure = 500 * kMillisecond;
 constexpr Nanoseconds kWindow = kSecond;
 // How long the end waits for the last reading of what is read beside the loop.
 constexpr Nanoseconds kPatience = 50 * kMillisecond;
-// Memory, disk and network bytes, ours too, and what is missing are looked at in the first window and in every fifth:
+// Memory, disk and network bytes, ours too, and what is missing are looked at in the first window and in every tenth:
 // they cost more than all else.
-constexpr std::uint64_t kWindowsPerUsage = 5;
+constexpr std::uint64_t kWindowsPerUsage = 10;
 
 struct Woken {
   bool by_job = false;     // something happened to it

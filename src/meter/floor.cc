@@ -14,7 +14,7 @@ constexpr double kPerSecond = 1e9;     // nanoseconds
 constexpr double kTickDoubt = 0.02;    // of utilisation: a tick of /proc/stat in half a second
 constexpr std::size_t kMostKept = 96;
 constexpr double kFewNew = 0.15;  // of them, before there is a line
-constexpr double kHalfNew = 0.5;  // once there is one
+constexpr double kAllNew = 1;     // once there is one
 // What a line leaves unknown of the floor, as a part of what is not known without one.
 constexpr double kWorthALine = 0.5;
 // Where nothing was learnt, a device that is wholly at work is taken to draw twice
@@ -99,20 +99,22 @@ std::optional<std::size_t> FloorLearner::place_for(double utilisation) {
   const std::size_t giving = is_of_most ? bin : fullest;
   std::uint64_t skip = (seen_ * 0x9E3779B97F4A7C15u >> 20) % (is_of_most ? seen_in_[bin] : kept_in_[fullest]);
   if (skip >= kept_in_[giving]) return std::nullopt;
-  for (std::size_t place = 0; place < points_.size(); ++place) {
-    if (bin_of(points_[place].utilisation) == giving && skip-- == 0) return place;
+  for (std::size_t place = 0; place < bins_.size(); ++place) {
+    if (bins_[place] == giving && skip-- == 0) return place;
   }
   return std::nullopt;
 }
 
 void FloorLearner::put(std::size_t place, const PowerPoint& point) {
   if (place == points_.size()) {
-    points_.push_back(point);
+    points_.emplace_back();
+    bins_.emplace_back();
   } else {
-    --kept_in_[bin_of(points_[place].utilisation)];
-    points_[place] = point;
+    --kept_in_[bins_[place]];
   }
-  ++kept_in_[bin_of(point.utilisation)];
+  points_[place] = point;
+  bins_[place] = static_cast<std::uint8_t>(bin_of(point.utilisation));
+  ++kept_in_[bins_[place]];
   ++fresh_;
 }
 
@@ -121,9 +123,10 @@ std::optional<Floor> FloorLearner::envelope() const {
   return Floor{.power = ready_.lowest_watts * watt, .method = FloorMethod::envelope, .windows = ready_.windows};
 }
 
-// A line of which half of the points are the same holds while the run goes on: its windows are booked anew by the last.
+// A line holds until as many points are new as it stands on, while the run goes on: windows are booked anew by the
+// last.
 std::optional<Floor> FloorLearner::regression() const {
-  const double enough = fitted_ ? kHalfNew : kFewNew;
+  const double enough = fitted_ ? kAllNew : kFewNew;
   if (static_cast<double>(fresh_) > enough * static_cast<double>(points_.size())) {
     fresh_ = 0;
     fitted_ = fit();

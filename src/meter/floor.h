@@ -122,6 +122,7 @@ class FloorLearner {
   std::optional<double> lowest_prior_watts_ = {};
   std::vector<PowerPoint> points_;          // a sample of them, from all that was seen of utilisation
   static constexpr std::size_t kBins = 16;  // of utilisation
+  std::vector<std::uint8_t> bins_;          // of points_
   std::uint64_t seen_ = 0;
   std::array<std::uint64_t, kBins> seen_in_{};
   std::array<std::uint64_t, kBins> kept_in_{};

@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::string_view kAllPackages = "*";
 // Ranks are told with the first window, every tenth and the last; how devices fared, which at that pace would be a
-// third of the work of writing a run on eight GPUs, every thirtieth.
+// third of the work of writing a run on eight GPUs, once a minute.
 constexpr std::uint64_t kWindowsPerRanks = 10;
-constexpr std::uint64_t kWindowsPerQuantities = 30;
+constexpr std::uint64_t kWindowsPerQuantities = 60;
 // So many phases are told with each window, for whoever asks while the run goes on; more of them like ranks. So much of
 // how devices fared in phases is told before the end.
 constexpr std::size_t kPhasesPerWindow = 256;

@@ -53,17 +53,19 @@ bool Meter::GpuUse::is_told_by(const Reading& reading) const {
 
 void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> readings) {
   using Snapshot = GpuActivity::Snapshot;
+  bool tells = false, lists_processes = false;
   for (const Reading& reading : readings) {
     if (reading.channel == gpu.performance_state) gpu.is_awake = reading.raw <= kLowestAwake;
     if (reading.channel == gpu.whole.utilisation && reading.stamped) gpu.clock.note(*reading.stamped, time);
+    tells = tells || gpu.is_told_by(reading);
+    lists_processes = lists_processes || reading.channel == gpu.whole.contexts;
   }
-  if (std::ranges::none_of(readings, [&](const Reading& reading) { return gpu.is_told_by(reading); })) return;
+  if (!tells) return;
   Snapshot& snapshot = snapshot_;
   snapshot.time = time;
   snapshot.tells_work = gpu.whole.utilisation.has_value();
   snapshot.shows_processes = gpu.whole.contexts.has_value();
-  snapshot.lists_processes =
-      std::ranges::any_of(readings, [&](const Reading& reading) { return reading.channel == gpu.whole.contexts; });
+  snapshot.lists_processes = lists_processes;
   snapshot.is_awake = gpu.is_awake;
   snapshot.told.clear();
   snapshot.processes.clear();
@@ -92,6 +94,7 @@ void Meter::take_gpu(GpuUse& gpu, Nanoseconds time, std::span<const Reading> rea
     }
   };
   for (const Reading& reading : readings) {
+    if (!gpu.is_told_by(reading)) continue;
     take(gpu.whole, reading, 0);
     for (std::size_t i = 0; i < gpu.slices.size(); ++i) take(gpu.slices[i], reading, i);
   }

@@ -33,10 +33,14 @@ void PhaseQuantities::add(const Look& look, const std::vector<RunPhases::Part>& 
 }
 
 PhaseQuantities::ByPath& PhaseQuantities::sums_of(const Look& look) {
-  auto device = sums_.find(look.device);
-  if (device == sums_.end()) device = sums_.emplace(look.device, ByName{}).first;
-  auto name = device->second.find(look.name);
-  if (name == device->second.end()) name = device->second.emplace(look.name, ByPath{}).first;
+  if (!last_ || last_->first != look.device) {
+    auto device = sums_.find(look.device);
+    if (device == sums_.end()) device = sums_.emplace(look.device, ByName{}).first;
+    last_ = &*device;
+  }
+  ByName& names = last_->second;
+  auto name = names.find(look.name);
+  if (name == names.end()) name = names.emplace(look.name, ByPath{}).first;
   return name->second;
 }
 

@@ -44,7 +44,9 @@ class PhaseQuantities {
   ByPath& sums_of(const Look& look);
 
   using ByName = std::map<std::string, ByPath, std::less<>>;
-  std::map<std::string, ByName, std::less<>> sums_;  // by device
+  using ByDevice = std::map<std::string, ByName, std::less<>>;
+  ByDevice sums_;
+  ByDevice::value_type* last_ = nullptr;  // of which it was told: the next look is mostly at the same device
 };
 
 }  // namespace everywatt

@@ -65,24 +65,28 @@ std::optional<PowerLine> median_line(std::span<const PowerPoint> points, double 
   return PowerLine{.floor = weighted_median(std::move(floors)), .slope = slope};
 }
 
+std::vector<double> distances(std::span<const PowerPoint> points, const PowerLine& line) {
+  std::vector<double> all(points.size());
+  std::ranges::transform(points, all.begin(), [&](const PowerPoint& point) { return std::abs(residual(point, line)); });
+  return all;
+}
+
 // How far points lie from the line, by the one in the middle: never less than what is not known of each by itself.
-double scatter(std::span<const PowerPoint> points, const PowerLine& line) {
-  std::vector<double> residuals;
-  residuals.reserve(points.size());
-  for (const PowerPoint& point : points) residuals.push_back(std::abs(residual(point, line)));
-  return std::max(1.0, kMadToDeviation * upper_median(std::move(residuals)));
+double scatter(std::vector<double> distances) {
+  return std::max(1.0, kMadToDeviation * upper_median(std::move(distances)));
 }
 
 // Symmetric, of the unknowns floor, slope and slope × lateness.
 struct Normal {
-  std::array<std::array<double, 3>, 3> matrix{};
+  std::array<std::array<double, 3>, 3> matrix{};  // above and on the diagonal, until it is solved
   std::array<double, 3> right{};
 
   void add(const PowerPoint& point, double weight) {
     const std::array<double, 3> row{1, point.utilisation, point.per_second_late};
     for (std::size_t i = 0; i < 3; ++i) {
-      for (std::size_t k = 0; k < 3; ++k) matrix[i][k] += weight * row[i] * row[k];
-      right[i] += weight * row[i] * point.watts;
+      const double weighed = weight * row[i];
+      for (std::size_t k = i; k < 3; ++k) matrix[i][k] += weighed * row[k];
+      right[i] += weighed * point.watts;
     }
   }
   [[nodiscard]] double cofactor(std::size_t i, std::size_t k) const {
@@ -90,7 +94,10 @@ struct Normal {
     return matrix[i1][k1] * matrix[i2][k2] - matrix[i1][k2] * matrix[i2][k1];
   }
   // The line, and the variance of its floor for points of which each weighs what one of variance 1 does.
-  [[nodiscard]] std::optional<PowerLine> solve() const {
+  [[nodiscard]] std::optional<PowerLine> solve() {
+    for (std::size_t i = 1; i < 3; ++i) {
+      for (std::size_t k = 0; k < i; ++k) matrix[i][k] = matrix[k][i];
+    }
     const double determinant =
         matrix[0][0] * cofactor(0, 0) + matrix[0][1] * cofactor(0, 1) + matrix[0][2] * cofactor(0, 2);
     if (!(determinant > 0)) return std::nullopt;
@@ -109,14 +116,15 @@ struct Normal {
 // Least squares in which a point weighs the less the farther it is from the line so far: at first none is left out, so
 // that it does not matter much where the line began; then strangers are.
 std::optional<PowerLine> refined(std::span<const PowerPoint> points, const PowerLine& line, int round) {
-  const double deviation = scatter(points, line);
+  const std::vector<double> apart = distances(points, line);
+  const double deviation = scatter(apart);
   Normal normal;
-  for (const PowerPoint& point : points) {
-    const double far = std::abs(residual(point, line)) / deviation;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double far = apart[i] / deviation;
     const double part = std::min(far / kStranger, 1.0);
     const double weight = round < kGentleRounds ? std::min(1.0, kFar / far) : (1 - part * part) * (1 - part * part);
-    const double watts = deviation * line.slope * point.doubt;
-    normal.add(point, weight / (watts * watts));
+    const double watts = deviation * line.slope * points[i].doubt;
+    normal.add(points[i], weight / (watts * watts));
   }
   const double late = line.slope * kLateDeviation;
   normal.matrix[2][2] += 1 / (late * late);

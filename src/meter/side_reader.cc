@@ -56,7 +56,6 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   std::mutex mutex;
   Bell work;                     // for the readers
   std::condition_variable done;  // for the loop
-  RealClock clock;
   bool is_over = false;
   std::vector<std::unique_ptr<Slot>> slots;
   Batch batch;  // that nobody took
@@ -123,7 +122,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
         work.wait(lock);
         continue;
       }
-      const Nanoseconds now = clock.now().steady;
+      const Nanoseconds now = RealClock::steady();
       if (now >= next_due) {
         want(1, now, Why::pace);
         tick = now / period;
@@ -142,7 +141,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
       wait_for_work(lock);
       if (is_over) break;
       if (const int wanted = next_slot()->wanted; wanted < std::exchange(round, wanted)) {
-        for (const Nanoseconds end = clock.now().steady + kHuntPause; !is_over && clock.now().steady < end;)
+        for (const Nanoseconds end = RealClock::steady() + kHuntPause; !is_over && RealClock::steady() < end;)
           work.wait(lock, end);
         continue;
       }
@@ -172,15 +171,15 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
     const bool is_one_of_many = --slot.wanted > 0;
     const bool is_whole = !is_one_of_many && std::exchange(slot.is_asked, false);
     const auto now_tick = static_cast<std::uint64_t>(tick);
-    slot.reading_since = clock.now().steady;
     readings.clear();
-    lock.unlock();
     Stamp stamp;
-    stamp.before = clock.now().steady;
+    stamp.before = RealClock::steady();
+    slot.reading_since = stamp.before;
+    lock.unlock();
     auto outcome = is_one_of_many ? slot.source->sample_in_hunt(readings)
                    : is_whole     ? slot.source->sample(readings)
                                   : slot.source->sample_on_pace(now_tick, readings);
-    stamp.after = clock.now().steady;
+    stamp.after = RealClock::steady();
     lock.lock();
     if (!is_one_of_many && !slot.hunted.empty()) {
       slot.hunted.clear();
@@ -243,7 +242,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
 
   void open_devices(std::unique_lock<std::mutex>& lock) {
     for (;;) {
-      const Nanoseconds begun = clock.now().steady;
+      const Nanoseconds begun = RealClock::steady();
       Coming* const device = is_over ? nullptr : next_to_open(begun);
       if (!device) break;
       device->opening_since = begun;
@@ -252,7 +251,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
       lock.lock();
       take_device(*device, std::move(source));
       done.notify_all();
-      if (clock.now().steady - begun > kStuckOpening && openers > 1)
+      if (RealClock::steady() - begun > kStuckOpening && openers > 1)
         break;  // another has taken over: one opener is enough
     }
     --openers;
@@ -261,7 +260,7 @@ struct SideReader::State : std::enable_shared_from_this<SideReader::State> {
   void take_device(Coming& device, Result<std::unique_ptr<Source>> source) {
     device.opening_since.reset();
     if (!source) {
-      device.due = clock.now().steady + kAskAgain;
+      device.due = RealClock::steady() + kAskAgain;
       if (!device.refusal)
         opened.push_back(
             {.family = device.family, .device = device.device.name, .source = std::unexpected{source.error()}});
@@ -298,7 +297,7 @@ void SideReader::open(std::size_t family, SlowOpen open) {
 
 std::vector<SideReader::Opened> SideReader::take_opened() {
   const std::lock_guard lock{state_->mutex};
-  state_->have_opener(state_->clock.now().steady);
+  state_->have_opener(RealClock::steady());
   return std::exchange(state_->opened, {});
 }
 
@@ -313,13 +312,13 @@ std::vector<SideReader::Missing> SideReader::missing() const {
 
 bool SideReader::is_opening() const {
   const std::lock_guard lock{state_->mutex};
-  return state_->is_opening(state_->clock.now().steady);
+  return state_->is_opening(RealClock::steady());
 }
 
 void SideReader::request(Look look) {
   const std::lock_guard lock{state_->mutex};
   if (state_->slots.empty()) return;
-  const Nanoseconds now = state_->clock.now().steady;
+  const Nanoseconds now = RealClock::steady();
   state_->want(look == Look::hunt ? kHuntReads : 1, now, State::Why::asked);
   if (look == Look::once) {
     for (const auto& slot : state_->slots) slot->is_asked = true;
@@ -330,7 +329,7 @@ void SideReader::request(Look look) {
 
 void SideReader::keep_pace(Nanoseconds period) {
   const std::lock_guard lock{state_->mutex};
-  const Nanoseconds now = state_->clock.now().steady;
+  const Nanoseconds now = RealClock::steady();
   if (state_->period != period) {
     state_->period = period;
     state_->next_due = now;
@@ -341,7 +340,7 @@ void SideReader::keep_pace(Nanoseconds period) {
 
 bool SideReader::is_held_up() const {
   const std::lock_guard lock{state_->mutex};
-  const Nanoseconds now = state_->clock.now().steady;
+  const Nanoseconds now = RealClock::steady();
   return std::ranges::any_of(state_->slots, [&](const auto& slot) {
     return State::is_reading_longer_than(kHeldUp, *slot, now) && !State::is_stuck(*slot, now);
   });
@@ -358,7 +357,7 @@ bool SideReader::wait(For what, Nanoseconds deadline) {
   std::unique_lock lock{state_->mutex};
   for (const auto& slot : state_->slots) slot->wanted = std::min(slot->wanted, 1);  // no hunt holds up who waits
   const auto is_done = [&] {
-    const Nanoseconds now = state_->clock.now().steady;
+    const Nanoseconds now = RealClock::steady();
     if (what == For::openings)
       return state_->starting.empty() &&
              std::ranges::all_of(state_->coming, [](const auto& device) { return device->refusal.has_value(); });
@@ -367,7 +366,7 @@ bool SideReader::wait(For what, Nanoseconds deadline) {
     });
   };
   while (!is_done()) {
-    const Nanoseconds now = state_->clock.now().steady, left = deadline - now;
+    const Nanoseconds now = RealClock::steady(), left = deadline - now;
     if (left <= 0) return false;
     state_->have_reader(now);  // the one that there is may have got stuck since
     state_->have_opener(now);

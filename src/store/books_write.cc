@@ -1,5 +1,5 @@
 // The part of writing a run that says what its devices drew and for whom: the rows of `device`, of what belongs to it,
-// and of `entry`; or in their place, where only figures moved, the run's row of `recent`.
+// and of `entry`; or in their place, and in that of the run's own row, where only figures moved, its row of `recent`.
 #include <algorithm>
 #include <string>
 #include <tuple>
@@ -22,15 +22,20 @@ Result<void> put_figures(Connection& db, std::int64_t run, std::int64_t name,
       fact_text(record.flags), record.reason, run, name);
 }
 
-Result<void> put_device(Connection& db, WriterMemory& memory, std::int64_t run, const DeviceRecord& record) {
+enum class Known { no, yes };  // by what this process wrote
+
+Result<Known> put_device(Connection& db, WriterMemory& memory, std::int64_t run, const DeviceRecord& record) {
   TRY(const std::int64_t name, memory.names.number(db, run, record.device.id));
   std::optional<std::string_view> method;
   if (record.method) method = to_string(*record.method);
   const DeviceRecord* const before = memory.written.device(run, record.device.id);
   const bool is_known = before && before->device == record.device;
   memory.written.note(run, record);
-  if (is_known) return put_figures(db, run, name, method, record);
-  return db.run(
+  if (is_known) {
+    CHECK(put_figures(db, run, name, method, record));
+    return Known::yes;
+  }
+  CHECK(db.run(
       "INSERT OR REPLACE INTO device (run, name, kind, model, parent, follows, cpus, includes_memory, counted, method, "
       "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, observed_ns, busy_ns, "
       "reserved_ns, utilisation_known, flags, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
@@ -38,20 +43,29 @@ Result<void> put_device(Connection& db, WriterMemory& memory, std::int64_t run, 
       run, name, to_string(record.device.kind), record.device.model, record.device.parent, record.device.follows,
       fact_text(record.device.cpus), record.device.includes_memory, record.counted, method, record.sensor,
       record.correlation, record.measured, record.uncertainty_random, record.uncertainty_systematic, record.observed,
-      record.busy_time, record.reserved_time, record.utilisation_known, fact_text(record.flags), record.reason);
+      record.busy_time, record.reserved_time, record.utilisation_known, fact_text(record.flags), record.reason));
+  return Known::no;
 }
 
-Result<void> put_quantities(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record) {
+// The first time an update would look for each in vain.
+Result<void> put_quantities(Connection& db, NameNumbers& names, std::int64_t run, const DeviceRecord& record,
+                            Known device_is) {
   TRY(const std::int64_t device, names.number(db, run, record.device.id));
   for (const QuantityRecord& quantity : record.quantities) {
     TRY(const std::int64_t name, names.number(db, run, quantity.name));
-    CHECK(
-        db.update_or_insert("UPDATE quantity SET (unit, mean, least, most, total, sampled, observed_ns, reason) = "
-                            "(?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) WHERE run = ?1 AND device = ?2 AND name = ?3",
-                            "INSERT INTO quantity (run, device, name, unit, mean, least, most, total, sampled, "
-                            "observed_ns, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                            run, device, name, quantity.unit, quantity.mean, quantity.least, quantity.most,
-                            quantity.total, quantity.is_sampled, quantity.observed, quantity.reason));
+    const auto put = [&](std::string_view sql) {
+      return db.update(sql, run, device, name, quantity.unit, quantity.mean, quantity.least, quantity.most,
+                       quantity.total, quantity.is_sampled, quantity.observed, quantity.reason);
+    };
+    TRY(const bool was_there,
+        device_is == Known::no
+            ? Result<bool>{false}
+            : put("UPDATE quantity SET (unit, mean, least, most, total, sampled, observed_ns, reason) = "
+                  "(?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) WHERE run = ?1 AND device = ?2 AND name = ?3"));
+    if (!was_there)
+      CHECK(
+          put("INSERT OR REPLACE INTO quantity (run, device, name, unit, mean, least, most, total, sampled, "
+              "observed_ns, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
   }
   return {};
 }
@@ -117,13 +131,14 @@ Result<void> sum_up(Connection& db, std::int64_t run) {
 
 // In numbers, in the order of their keys.
 Result<std::vector<EntryRow>> rows_of(Connection& db, NameNumbers& names, std::int64_t run,
-                                      const std::map<EntryKey, MicroJoules>& entries) {
+                                      const std::vector<Entry>& entries) {
   std::vector<EntryRow> rows;
   rows.reserve(entries.size());
-  for (const auto& [key, energy] : entries) {
-    TRY(const std::int64_t device, names.number(db, run, key.device));
-    TRY(const std::int64_t phase, names.number(db, run, key.phase));
-    rows.push_back({.minute = key.minute, .device = device, .phase = phase, .account = key.account, .energy = energy});
+  for (const Entry& entry : entries) {
+    TRY(const std::int64_t device, names.number(db, run, entry.device));
+    TRY(const std::int64_t phase, names.number(db, run, entry.phase));
+    rows.push_back(
+        {.minute = entry.minute, .device = device, .phase = phase, .account = entry.account, .energy = entry.energy});
   }
   std::ranges::sort(rows, {}, &EntryRow::key);
   return rows;
@@ -157,46 +172,32 @@ bool only_moves(const Written& written, std::int64_t run, const PendingRun& pend
                                return before && only_moves(*before, record);
                              }) &&
          std::ranges::all_of(pending.entries,
-                             [&](const auto& entry) { return written.device(run, entry.first.device) != nullptr; });
+                             [&](const Entry& entry) { return written.device(run, entry.device) != nullptr; });
 }
 
-Result<void> gather(Connection& db, NameNumbers& names, std::int64_t run, const PendingRun& pending, Recent& recent) {
+Result<void> gather(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending, Recent& recent) {
   for (const DeviceRecord& record : pending.devices) {
     if (!record.measured) continue;
-    TRY(const std::int64_t device, names.number(db, run, record.device.id));
+    TRY(const std::int64_t device, memory.names.number(db, run, record.device.id));
     recent.put(figures_of(device, record));
   }
-  TRY(const auto rows, rows_of(db, names, run, pending.entries));
+  TRY(const auto rows, rows_of(db, memory.names, run, pending.entries));
   for (const EntryRow& row : rows) add_entry(recent.entries, row);
+  Sum more;
+  for (const Entry& entry : pending.entries) {
+    const DeviceRecord& device = *memory.written.device(run, entry.device);
+    if (device.counted && device.measured) more.add(entry.account, entry.energy);
+  }
+  recent.charged += more.charged;
+  recent.booked += more.booked;
+  if (pending.facts) recent.facts = moving_facts_of(*pending.facts);
   ++recent.commits;
   return {};
 }
 
-// Where the row is gone another process has written it into the tables: one that took the run for lost.
-Result<void> put_recent_row(Connection& db, NameNumbers& names, std::int64_t run, Recent& recent,
-                            const PendingRun& pending) {
-  const bool is_first = recent.empty();
-  CHECK(gather(db, names, run, pending, recent));
-  if (!is_first) {
-    TRY(const bool was_there, db.update("UPDATE recent SET data = ?2 WHERE run = ?1", run, Blob{pack(recent)}));
-    if (was_there) return {};
-    recent = {};
-    CHECK(gather(db, names, run, pending, recent));
-  }
-  return db.run("INSERT OR REPLACE INTO recent (run, data) VALUES (?, ?)", run, Blob{pack(recent)});
-}
-
-// Instead of the tables; the run's own sums stay those of the tables and this together.
-Result<void> put_recent(Connection& db, WriterMemory& memory, std::int64_t run, Recent& recent,
-                        const PendingRun& pending) {
-  Sum more;
-  for (const auto& [key, energy] : pending.entries) {
-    const DeviceRecord& device = *memory.written.device(run, key.device);
-    if (device.counted && device.measured) more.add(key.account, energy);
-  }
-  CHECK(put_recent_row(db, memory.names, run, recent, pending));
-  return db.run("UPDATE run SET (total_uj, booked_uj) = (total_uj + ?2, booked_uj + ?3) WHERE key = ?1", run,
-                more.charged, more.booked);
+// Whether the row of `recent` may take what is pending, but for the facts of the run.
+bool fits(const Written& written, std::int64_t run, const PendingRun& pending, const Recent& recent) {
+  return !pending.clears_entries && !pending.is_over() && !recent.is_full() && only_moves(written, run, pending);
 }
 
 // Figures of devices of which nothing newer is pending.
@@ -216,6 +217,12 @@ Result<void> put_recent_figures(Connection& db, NameNumbers& names, std::int64_t
   return {};
 }
 
+// Of the run, of which nothing newer is pending.
+Result<void> put_recent_facts(Connection& db, std::int64_t run, const Recent& recent, const PendingRun& pending) {
+  if (recent.facts && !pending.facts) CHECK(put_moving_facts(db, run, *recent.facts));
+  return {};
+}
+
 // With what `recent` gathered, which is empty then.
 Result<void> put_tables(Connection& db, WriterMemory& memory, std::int64_t run, Recent& recent,
                         const PendingRun& pending) {
@@ -223,10 +230,11 @@ Result<void> put_tables(Connection& db, WriterMemory& memory, std::int64_t run, 
     TRY(const bool was_there, db.update("DELETE FROM recent WHERE run = ?", run));
     if (!was_there) recent = {};  // another process has written it into the tables
   }
+  CHECK(put_recent_facts(db, run, recent, pending));
   CHECK(put_recent_figures(db, memory.names, run, recent, pending));
   for (const DeviceRecord& record : pending.devices) {
-    CHECK(put_device(db, memory, run, record));
-    CHECK(put_quantities(db, memory.names, run, record));
+    TRY(const Known device_is, put_device(db, memory, run, record));
+    CHECK(put_quantities(db, memory.names, run, record, device_is));
     CHECK(put_checks(db, memory.names, run, record));
     CHECK(put_correction(db, memory.names, run, record));
   }
@@ -244,14 +252,25 @@ Result<void> put_tables(Connection& db, WriterMemory& memory, std::int64_t run, 
 
 }  // namespace
 
-Result<void> put_books(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending) {
-  const bool is_news = pending.clears_entries || !pending.devices.empty() || !pending.entries.empty();
-  if (!is_news && !pending.is_over()) return {};
+Result<bool> put_recent(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending) {
   TRY(Recent* const recent, memory.recents.of(db, run));
-  if (!is_news && recent->empty()) return {};
-  const bool is_last = pending.clears_entries || pending.is_over() || recent->is_full();
-  if (!is_last && only_moves(memory.written, run, pending)) return put_recent(db, memory, run, *recent, pending);
-  return put_tables(db, memory, run, *recent, pending);
+  if (recent->empty() || !fits(memory.written, run, pending, *recent)) return false;
+  CHECK(gather(db, memory, run, pending, *recent));
+  TRY(const bool was_there, db.update("UPDATE recent SET data = ?2 WHERE run = ?1", run, Blob{pack(*recent)}));
+  if (!was_there) *recent = {};
+  return was_there;
+}
+
+Result<void> put_books(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending) {
+  TRY(const bool is_kept, put_recent(db, memory, run, pending));
+  if (is_kept) return {};
+  const bool is_news = pending.clears_entries || !pending.devices.empty() || !pending.entries.empty();
+  TRY(Recent* const recent, memory.recents.of(db, run));
+  if (!is_news && (recent->empty() || !pending.is_over())) return {};
+  if (!recent->empty() || !fits(memory.written, run, pending, *recent))
+    return put_tables(db, memory, run, *recent, pending);
+  CHECK(gather(db, memory, run, pending, *recent));
+  return db.run("INSERT OR REPLACE INTO recent (run, data) VALUES (?, ?)", run, Blob{pack(*recent)});
 }
 
 }  // namespace everywatt

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "store/point_rows.h"
 #include "store/run_rows.h"
 #include "store/schema.h"
 
@@ -71,7 +72,7 @@ Result<void> copy_run(Connection& from, std::string_view run, Connection& to) {
     new_key = insert.i64(0);
   }
   for (const RunTable& table : kRunTables) CHECK(copy_table(from, *old_key, to, *new_key, table));
-  return {};
+  return copy_recent_points(from, *old_key, to, *new_key);
 }
 
 Result<std::vector<std::string>> hosts_with_floors(Connection& from) {

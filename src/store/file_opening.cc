@@ -84,6 +84,7 @@ Result<void> touch_tables(Connection& db) {
   for (const RunTable& table : kRunTables) {
     CHECK(db.number("SELECT 1 FROM " + std::string{table.name} + " LIMIT 1"));
   }
+  CHECK(db.number("SELECT 1 FROM recent_points LIMIT 1"));
   CHECK(db.number("SELECT 1 FROM floor LIMIT 1"));
   CHECK(db.number("SELECT 1 FROM calibration LIMIT 1"));
   return {};

@@ -168,15 +168,14 @@ void make_first_version(const std::filesystem::path& path) {
   must(
       db.execute("DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; DROP TABLE rank; DROP TABLE span; "
                  "DROP TABLE phase_quantity; DROP TABLE phase_work; DROP TABLE correction; DROP TABLE recent; "
-                 "PRAGMA user_version = 1; PRAGMA "
-                 "journal_mode = DELETE"));
+                 "DROP TABLE recent_points; PRAGMA user_version = 1; PRAGMA journal_mode = DELETE"));
 }
 
 TEST(Versions, ALedgerFromBeforeQuantitiesGetsTheirTable) {
   testing::StorePlaceFixture place;
   make_first_version(place.path());
   const auto store = must(place.open());
-  EXPECT_EQ(version_of(place.path()), 6);
+  EXPECT_EQ(version_of(place.path()), 7);
   EXPECT_TRUE(must(store->read("r1")).devices.at(0).quantities.empty());
   DeviceRecord gpu = device_named("gpu:0");
   gpu.quantities = {{.name = "temperature", .unit = "celsius", .mean = 41}};
@@ -215,7 +214,7 @@ TEST(Versions, ANewerFileIsRefusedInOneLineAndLeftAlone) {
   const auto store = place.open();
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, Errc::io);
-  EXPECT_THAT(store.error().what, HasSubstr("newer everywatt (format 99, this one knows 6)"));
+  EXPECT_THAT(store.error().what, HasSubstr("newer everywatt (format 99, this one knows 7)"));
   EXPECT_EQ(store.error().what.find('\n'), std::string::npos);
   EXPECT_EQ(version_of(place.path()), 99);
   EXPECT_TRUE(set_aside_in(place.folder()).empty());

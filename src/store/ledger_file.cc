@@ -193,16 +193,11 @@ Result<std::map<std::string, SeriesWrite>> LedgerFile::plan() {
 
 Result<void> LedgerFile::write(const std::map<std::string, SeriesWrite>& series, std::vector<std::string>& vanished) {
   for (const auto& [id, run] : pending_.runs) {
-    const auto put_or_find = [&]() -> Result<std::optional<std::int64_t>> {
-      if (!run.facts) return run_key(*db_, id);
-      return put_run_row(*db_, memory_.written, *run.facts, recorded_.at(id));
-    };
-    TRY(const auto key, put_or_find());
+    TRY(const auto key, write_run(*db_, memory_, id, run, run.facts ? recorded_.at(id) : 0));
     if (!key) {
       vanished.push_back(id);
       continue;
     }
-    CHECK(put_run_parts(*db_, memory_, *key, run));
     if (const auto write = series.find(id); write != series.end())
       CHECK(write_series(*db_, memory_.names, *key, write->second, run.series));
   }

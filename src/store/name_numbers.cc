@@ -1,25 +1,33 @@
 #include "store/name_numbers.h"
 
-namespace everywatt {
-namespace {
+#include <algorithm>
 
-Result<std::int64_t> number_in(Connection& db, std::int64_t run, std::string_view name) {
-  TRY(const auto number, db.number("SELECT number FROM name WHERE run = ? AND text = ?", run, name));
-  if (number) return *number;
-  TRY(const auto made, db.number("INSERT INTO name (run, number, text) SELECT ?1, coalesce(max(number), 0) + 1, ?2 "
-                                 "FROM name WHERE run = ?1 RETURNING number",
-                                 run, name));
-  return *made;
+namespace everywatt {
+
+Result<void> NameNumbers::read(Connection& db, std::int64_t run, OfRun& names) {
+  TRY(Query query, db.query("SELECT number, text FROM name WHERE run = ?", run));
+  for (;;) {
+    TRY(const bool row, query.next());
+    if (!row) return {};
+    names.last = std::max(names.last, query.i64(0));
+    names.numbers.insert_or_assign(query.text(1), query.i64(0));
+  }
 }
 
-}  // namespace
-
 Result<std::int64_t> NameNumbers::number(Connection& db, std::int64_t run, std::string_view name) {
-  auto& known = numbers_[run];
-  if (const auto found = known.find(name); found != known.end()) return found->second;
-  TRY(const std::int64_t number, number_in(db, run, name));
-  known.emplace(name, number);
-  return number;
+  const auto [of_run, is_new] = runs_.try_emplace(run);
+  OfRun& names = of_run->second;
+  if (is_new) CHECK(read(db, run, names));
+  for (;;) {
+    if (const auto found = names.numbers.find(name); found != names.numbers.end()) return found->second;
+    TRY(const bool was_free, db.update("INSERT INTO name (run, number, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                                       run, names.last + 1, name));
+    if (was_free) {
+      names.numbers.emplace(name, ++names.last);
+    } else {
+      CHECK(read(db, run, names));  // another process has taken the run for lost, and numbered names of it
+    }
+  }
 }
 
 }  // namespace everywatt

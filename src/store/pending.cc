@@ -4,6 +4,27 @@
 #include <iterator>
 
 namespace everywatt {
+namespace {
+
+// Those of equal key become one.
+void merge(std::vector<Entry>& entries) {
+  const auto key = [](const Entry& entry) {
+    return std::tuple<std::int64_t, std::string_view, std::string_view, Account>{entry.minute, entry.device,
+                                                                                 entry.phase, entry.account};
+  };
+  std::ranges::sort(entries, {}, key);
+  std::size_t kept = 0;
+  for (std::size_t i = 1; i < entries.size(); ++i) {
+    if (key(entries[i]) == key(entries[kept])) {
+      entries[kept].energy += entries[i].energy;
+    } else if (++kept != i) {
+      entries[kept] = std::move(entries[i]);
+    }
+  }
+  entries.resize(std::min(entries.size(), kept + 1));
+}
+
+}  // namespace
 
 void PendingRun::take(RunDelta& delta) {
   for (DeviceRecord& record : delta.devices) {
@@ -19,9 +40,11 @@ void PendingRun::take(RunDelta& delta) {
       if (same->checks.empty()) same->checks = std::move(checks);
     }
   }
-  for (const Entry& entry : delta.entries) {
-    entries[{.minute = entry.minute, .device = entry.device, .phase = entry.phase, .account = entry.account}] +=
-        entry.energy;
+  if (entries.empty()) {
+    entries = std::move(delta.entries);
+  } else {
+    std::ranges::move(delta.entries, std::back_inserter(entries));
+    merge(entries);
   }
   for (const PhaseStat& phase : delta.phases) phases[phase.path] = phase;
   if (!delta.ranks.empty()) ranks = std::move(delta.ranks);

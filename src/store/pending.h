@@ -26,19 +26,11 @@ struct SeriesKey {
 
 using PointsByDevice = std::map<std::string, Tracks, std::less<>>;
 
-struct EntryKey {
-  std::int64_t minute = 0;
-  std::string device;
-  std::string phase;
-  Account account = Account::busy;
-  auto operator<=>(const EntryKey&) const = default;
-};
-
 struct PendingRun {
   std::optional<Run> facts;
   bool clears_entries = false;  // before `entries` are added
   std::vector<DeviceRecord> devices;
-  std::map<EntryKey, MicroJoules> entries;
+  std::vector<Entry> entries;  // of different keys, once there are those of more than one delta
   std::map<std::string, PhaseStat> phases;
   std::map<std::uint64_t, Span> spans;  // by number
   std::vector<Gap> gaps;

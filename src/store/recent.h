@@ -1,6 +1,6 @@
-// What the last commits said of a run's devices and entries. A second on a node of eight GPUs changes some fifty rows
-// of figures, all of which the next one changes again: they stand together in one row of the table `recent`, which
-// readers lay over the tables, until ten commits have gathered there.
+// What the last commits said of a run, its devices and its entries. A second on a node of eight GPUs changes some fifty
+// rows of figures, all of which the next one changes again: they stand together in one row of the table `recent`, which
+// readers lay over the tables, until a minute's commits have gathered there.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -41,13 +41,26 @@ struct EntryRow {
 // Adds to the row of that key. Rows ascend by key.
 void add_entry(std::vector<EntryRow>& rows, const EntryRow& entry);
 
+// Of the run itself what moves with time while it goes on.
+struct MovingFacts {
+  std::optional<Instant> ended = {};
+  Usage usage = {};
+  Overhead overhead = {};
+  bool operator==(const MovingFacts&) const = default;
+};
+MovingFacts moving_facts_of(const Run& run);
+void put_into(const MovingFacts& facts, Run& run);
+
 struct Recent {
-  static constexpr std::uint64_t kMostCommits = 10;
+  static constexpr std::uint64_t kMostCommits = 60;
   static constexpr std::size_t kMostEntries = 256;  // all are written again with each commit
 
   std::uint64_t commits = 0;
-  std::vector<FiguresRow> figures = {};  // ascending by device; they replace those of the table
-  std::vector<EntryRow> entries = {};    // ascending by key; they add to those of the table
+  std::vector<FiguresRow> figures = {};   // ascending by device; they replace those of the table
+  std::vector<EntryRow> entries = {};     // ascending by key; they add to those of the table
+  MicroJoules charged = 0;                // by them, on devices that count: adds to the run's sum …
+  MicroJoules booked = 0;                 // … and this to that of all accounts
+  std::optional<MovingFacts> facts = {};  // they replace those of the run's row
 
   [[nodiscard]] bool empty() const { return commits == 0; }
   [[nodiscard]] bool is_full() const { return commits >= kMostCommits || entries.size() >= kMostEntries; }

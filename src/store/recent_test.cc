@@ -24,17 +24,45 @@ Recent some_recent() {
                       {.device = 4, .measured = 0, .observed = kMost, .busy_time = 5, .reserved_time = 6}},
           .entries = {{.minute = 7, .device = 1, .phase = 2, .account = Account::busy, .energy = kLeast},
                       {.minute = 7, .device = 1, .phase = 2, .account = Account::unattributed, .energy = kMost},
-                      {.minute = 8, .device = 1, .phase = 1, .account = Account::idle, .energy = -1}}};
+                      {.minute = 8, .device = 1, .phase = 1, .account = Account::idle, .energy = -1}},
+          .charged = kLeast,
+          .booked = kMost,
+          .facts = MovingFacts{.ended = Instant{.steady = 9, .wall = kMost},
+                               .usage = {.cpu_time = 10,
+                                         .peak_memory_bytes = 11,
+                                         .disk_written_bytes = ~std::uint64_t{0},
+                                         .network = {{.kind = "internet", .received = 12}},
+                                         .method = "cgroup"},
+                               .overhead = {.cpu_time = 13, .peak_rss_bytes = 14, .marks_dropped = 15}}};
+}
+
+// As version 6 had it, which knew no facts of the run.
+std::string without_run(const Recent& recent) {
+  const std::string bytes = pack({.commits = recent.commits, .figures = recent.figures, .entries = recent.entries});
+  return bytes.substr(0, bytes.size() - 3);
 }
 
 TEST(Recent, GivesBackWhatItWasGiven) {
   EXPECT_EQ(unpack_recent(pack(some_recent())), some_recent());
   EXPECT_EQ(unpack_recent(pack(Recent{.commits = 1})), Recent{.commits = 1});
+  EXPECT_EQ(unpack_recent(pack(Recent{.commits = 1, .facts = MovingFacts{}})),
+            (Recent{.commits = 1, .facts = MovingFacts{}}));
+}
+
+TEST(Recent, WhatAnOlderVersionWroteIsRead) {
+  Recent recent = some_recent();
+  const std::string bytes = without_run(recent);
+  recent.charged = recent.booked = 0;
+  recent.facts.reset();
+  EXPECT_EQ(unpack_recent(bytes), recent);
 }
 
 TEST(Recent, EveryTruncationAndWhatFollowsTheEndIsDamage) {
   const std::string bytes = pack(some_recent());
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_EQ(unpack_recent(bytes.substr(0, size)), std::nullopt);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const std::string part = bytes.substr(0, size);
+    EXPECT_EQ(unpack_recent(part).has_value(), part == without_run(some_recent())) << size;
+  }
   EXPECT_EQ(unpack_recent(bytes + '\0'), std::nullopt);
 }
 
@@ -45,7 +73,7 @@ TEST(Recent, RowsOutOfOrderAccountsThatAreNoneAndCountsThatCannotBeAreDamage) {
   swapped = some_recent();
   std::swap(swapped.entries[0], swapped.entries[2]);
   EXPECT_EQ(unpack_recent(pack(swapped)), std::nullopt);
-  std::string bytes = pack(some_recent());
+  std::string bytes = without_run(some_recent());
   bytes.back() = 4;
   EXPECT_EQ(unpack_recent(bytes), std::nullopt);
   EXPECT_EQ(unpack_recent("\x01\xff\xff\xff\xff\xff\xff\xff\xff\x01"), std::nullopt);
@@ -58,6 +86,11 @@ class RecentRows : public ::testing::TestWithParam<StoreForm> {
 
   void second() {
     ++seconds_;
+    if (tells_facts_) {
+      run_.usage.cpu_time = seconds_;
+      run_.ended = Instant{.steady = seconds_ * kSecond, .wall = seconds_ * kSecond};
+      must(writer_->put_run(run_));
+    }
     for (DeviceRecord* const device : {&package_, &memory_}) {
       device->measured = 30 * seconds_;
       device->observed = seconds_ * kSecond;
@@ -70,6 +103,8 @@ class RecentRows : public ::testing::TestWithParam<StoreForm> {
   }
   void expect_all(Store& store) {
     const RunRecord record = must(store.read(run_.id));
+    EXPECT_EQ(record.run.usage, run_.usage);
+    EXPECT_EQ(record.run.ended, run_.ended);
     ASSERT_EQ(record.devices.size(), 3u);
     EXPECT_EQ(record.devices[0].measured, 30 * seconds_);
     EXPECT_EQ(record.devices[1].observed, seconds_ * kSecond);
@@ -86,6 +121,7 @@ class RecentRows : public ::testing::TestWithParam<StoreForm> {
     const auto listed = must(store.list({}));
     EXPECT_EQ(listed[0].total, 20 * seconds_) << "memory is part of the node and does not count";
     EXPECT_EQ(listed[0].measured, 30 * seconds_);
+    EXPECT_EQ(listed[0].ended, run_.ended);
   }
   [[nodiscard]] std::filesystem::path file() const {
     return GetParam() == StoreForm::one_file ? place_.path() : place_.folder() / "runs" / (run_.id + ".db");
@@ -99,6 +135,7 @@ class RecentRows : public ::testing::TestWithParam<StoreForm> {
   DeviceRecord package_ = device_named("package:0"), memory_ = device_named("dram:0"), bare_ = device_named("gpu:0");
   std::unique_ptr<Store> writer_;
   std::int64_t seconds_ = 0;
+  bool tells_facts_ = true;
 
   void SetUp() override {
     memory_.counted = false;
@@ -111,12 +148,47 @@ INSTANTIATE_TEST_SUITE_P(Forms, RecentRows, ::testing::Values(StoreForm::one_fil
                          [](const auto& form) { return form.param == StoreForm::one_file ? "OneFile" : "FilePerRun"; });
 
 TEST_P(RecentRows, ReadersSeeEachCommitWhereverItStands) {
-  for (int i = 0; i < 25; ++i) {
+  for (int i = 0; i < 65; ++i) {
+    tells_facts_ = i % 7 != 3;
     second();
     expect_all(*must(place_.open(GetParam())));
   }
   EXPECT_EQ(count("SELECT count(*) FROM recent"), 1);
-  EXPECT_EQ(count("SELECT observed_ns FROM device WHERE observed_ns > 0"), 23 * kSecond) << "every eleventh commit";
+  EXPECT_EQ(count("SELECT observed_ns FROM device WHERE observed_ns > 0"), 62 * kSecond) << "every sixty-first commit";
+}
+
+TEST_P(RecentRows, FactsOfTheRunThatMoveStandThereAndOthersAtOnceInItsOwnRow) {
+  second(), second(), second();
+  EXPECT_EQ(count("SELECT cpu_ns FROM run"), 2) << "as of when the row was begun";
+  run_.tags["team"] = "vision";
+  second();
+  EXPECT_EQ(must(must(place_.open(GetParam()))->read(run_.id)).run, run_);
+  EXPECT_EQ(count("SELECT count(*) FROM run WHERE tags LIKE '%vision%'"), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM recent"), 1);
+  run_.usage.cpu_time = 100;
+  must(writer_->put_run(run_));
+  must(writer_->commit());
+  expect_all(*must(place_.open(GetParam())));
+}
+
+TEST_P(RecentRows, FactsGoToTheRunsRowWithTheRest) {
+  second(), second();
+  tells_facts_ = false;
+  package_.flags = {"counter-reset"};
+  second();
+  EXPECT_EQ(count("SELECT count(*) FROM recent"), 0);
+  EXPECT_EQ(count("SELECT cpu_ns FROM run"), 2);
+  expect_all(*must(place_.open(GetParam())));
+}
+
+TEST_P(RecentRows, ARunRemovedMeanwhileIsThereAgainWithAllThatFollows) {
+  second(), second();
+  must(must(place_.open(GetParam()))->remove(run_.id));
+  second();
+  const RunRecord record = must(must(place_.open(GetParam()))->read(run_.id));
+  EXPECT_EQ(record.run, run_);
+  ASSERT_EQ(record.devices.size(), 3u);
+  EXPECT_EQ(record.devices[0].measured, 90);
 }
 
 TEST_P(RecentRows, AnEndedRunHasAllInItsTables) {

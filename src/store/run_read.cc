@@ -268,6 +268,7 @@ void take_figures(const FiguresRow& row, DeviceRecord& device) {
 
 Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(const Recent recent, read_recent(db, run));
+  if (recent.facts) put_into(*recent.facts, record.run);
   TRY(const auto names, names_of(db, run));
   TRY(Query devices, db.query("SELECT text, kind, model, parent, follows, cpus, includes_memory, counted, method, "
                               "sensor, correlation, measured_uj, uncertainty_random_uj, uncertainty_systematic_uj, "
@@ -314,6 +315,12 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   });
 }
 
+void lay_over(const Recent& recent, RunSummary& summary) {
+  if (summary.total) *summary.total += recent.charged;
+  if (summary.measured) *summary.measured += recent.booked;
+  if (recent.facts) summary.ended = recent.facts->ended;
+}
+
 Result<std::vector<FoundRun>> found_of(Query query) {
   std::vector<FoundRun> found;
   CHECK(for_each(std::move(query), [&](const Query& row) -> Result<void> {
@@ -353,8 +360,8 @@ Result<void> list_runs(Connection& db, const RunFilter& filter, ListedRuns& list
   const std::string select =
       std::string{
           "SELECT id, name, project, model, status, parent, started_ns, started_wall_ns, ended_ns, "
-          "ended_wall_ns, total_uj, booked_uj, recorded_wall_ns FROM run WHERE ?1 = '' OR project = ?1 "
-          "ORDER BY "} +
+          "ended_wall_ns, total_uj, booked_uj, recorded_wall_ns, data FROM run LEFT JOIN recent ON recent.run = key "
+          "WHERE ?1 = '' OR project = ?1 ORDER BY "} +
       (filter.limit == 0 ? "key DESC LIMIT ?2" : "recorded_wall_ns DESC, key DESC LIMIT ?2");
   const std::int64_t limit = filter.limit == 0 ? -1 : static_cast<std::int64_t>(filter.limit);
   TRY(Query query, db.query(select, filter.project, limit));
@@ -370,6 +377,9 @@ Result<void> list_runs(Connection& db, const RunFilter& filter, ListedRuns& list
                .measured = row.maybe_i64(11)};
     TRY(summary.status, status_of(row, 4));
     if (!row.null(8)) summary.ended = Instant{.steady = row.i64(8), .wall = row.i64(9)};
+    // One that is damaged hides no other run: who reads it is told.
+    const auto recent = row.null(13) ? std::nullopt : unpack_recent(row.view(13));
+    if (recent) lay_over(*recent, summary);
     listed.recorded_wall.push_back(row.i64(12));
     return {};
   });

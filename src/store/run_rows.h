@@ -22,10 +22,6 @@ namespace everywatt {
 // The key of the run's rows; none: not in this file.
 Result<std::optional<std::int64_t>> run_key(Connection& db, std::string_view id);
 
-// Inserts the run or replaces its facts; returns its key. `recorded_wall`
-// orders the runs of a ledger and is kept from the first insertion on.
-Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& run, Nanoseconds recorded_wall);
-
 // What a writer remembers of its file, from commit to commit.
 struct WriterMemory {
   NameNumbers names;
@@ -39,11 +35,19 @@ struct WriterMemory {
   }
 };
 
-// All that is pending of a run but its facts and its series.
-Result<void> put_run_parts(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending);
+// All that is pending of a run but its series; returns its key. None: the run is not in this file, and no facts of it
+// are pending. `recorded_wall` orders the runs of a ledger and is kept from the first insertion on.
+Result<std::optional<std::int64_t>> write_run(Connection& db, WriterMemory& memory, std::string_view id,
+                                              const PendingRun& pending, Nanoseconds recorded_wall);
 
-// Of that what its devices drew, and for whom (books_write.cc).
+// To the run's own row. False: it is gone.
+Result<bool> put_moving_facts(Connection& db, std::int64_t run, const MovingFacts& facts);
+
+// What its devices drew, and for whom (books_write.cc).
 Result<void> put_books(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending);
+// The same, and of the facts what moves, into the row of `recent` that is there. False: what is pending is more than
+// that, or the row is full, or gone: another process took the run for lost and wrote it into the tables, or removed it.
+Result<bool> put_recent(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending);
 
 Result<void> delete_run(Connection& db, std::int64_t run);
 

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "store/fact_text.h"
+#include "store/point_rows.h"
 #include "store/run_rows.h"
 #include "store/schema.h"
 
@@ -41,40 +42,47 @@ struct RunStatements {
   }
 };
 
+std::optional<Nanoseconds> steady_of(const std::optional<Instant>& instant) {
+  return instant ? std::optional{instant->steady} : std::nullopt;
+}
+std::optional<Nanoseconds> wall_of(const std::optional<Instant>& instant) {
+  return instant ? std::optional{instant->wall} : std::nullopt;
+}
+
 }  // namespace
 
 Result<std::optional<std::int64_t>> run_key(Connection& db, std::string_view id) {
   return db.number("SELECT key FROM run WHERE id = ?", id);
 }
 
+Result<bool> put_moving_facts(Connection& db, std::int64_t run, const MovingFacts& facts) {
+  const auto& [ended, usage, overhead] = facts;
+  return db.update(
+      "UPDATE run SET ended_ns = ?, ended_wall_ns = ?, cpu_ns = ?, peak_memory_bytes = ?, disk_read_bytes = ?, "
+      "disk_written_bytes = ?, network = ?, usage_method = ?, overhead_cpu_ns = ?, overhead_peak_rss_bytes = ?, "
+      "marks_dropped = ? WHERE key = ?",
+      steady_of(ended), wall_of(ended), usage.cpu_time, usage.peak_memory_bytes, usage.disk_read_bytes,
+      usage.disk_written_bytes, fact_text(usage.network), usage.method, overhead.cpu_time, overhead.peak_rss_bytes,
+      overhead.marks_dropped, run);
+}
+
+namespace {
+
+// Inserts the run or replaces its facts.
 Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& run, Nanoseconds recorded_wall) {
-  std::optional<Nanoseconds> ended, ended_wall;
-  if (run.ended) ended = run.ended->steady;
-  if (run.ended) ended_wall = run.ended->wall;
-  const auto put_work = [&](std::int64_t key) -> Result<std::int64_t> {
-    for (const auto& [what, amount] : run.work)
-      CHECK(db.run("INSERT OR REPLACE INTO work (run, what, amount) VALUES (?, ?, ?)", key, what, amount));
-    return key;
-  };
   if (const auto key = written.key_of(run)) {
-    TRY(const bool was_there,
-        db.update("UPDATE run SET ended_ns = ?, ended_wall_ns = ?, cpu_ns = ?, peak_memory_bytes = ?, "
-                  "disk_read_bytes = ?, disk_written_bytes = ?, network = ?, usage_method = ?, overhead_cpu_ns = ?, "
-                  "overhead_peak_rss_bytes = ?, marks_dropped = ? WHERE key = ? AND id = ?",
-                  ended, ended_wall, run.usage.cpu_time, run.usage.peak_memory_bytes, run.usage.disk_read_bytes,
-                  run.usage.disk_written_bytes, fact_text(run.usage.network), run.usage.method, run.overhead.cpu_time,
-                  run.overhead.peak_rss_bytes, run.overhead.marks_dropped, *key, run.id));
-    if (was_there) return put_work(*key);
+    TRY(const bool was_there, put_moving_facts(db, *key, moving_facts_of(run)));
+    if (was_there) return *key;
   }
   const auto put = [&](const std::string& sql) {
     return db.number(sql, run.id, recorded_wall, run.name, run.project, run.model, run.model_version, run.origin,
                      to_string(run.status), run.parent, fact_text(run.command), run.exit_status, run.ended_by,
-                     run.started.steady, run.started.wall, ended, ended_wall, fact_text(run.tags),
-                     fact_text(run.metrics), run.boundary, run.host, run.usage.cpu_time, run.usage.peak_memory_bytes,
-                     run.usage.disk_read_bytes, run.usage.disk_written_bytes, fact_text(run.usage.network),
-                     run.usage.method, run.overhead.cpu_time, run.overhead.peak_rss_bytes, run.overhead.marks_dropped,
-                     run.supervisor.pid, run.supervisor.start_ticks, run.supervisor.boot_id, fact_text(run.notices),
-                     fact_text(run.environment));
+                     run.started.steady, run.started.wall, steady_of(run.ended), wall_of(run.ended),
+                     fact_text(run.tags), fact_text(run.metrics), run.boundary, run.host, run.usage.cpu_time,
+                     run.usage.peak_memory_bytes, run.usage.disk_read_bytes, run.usage.disk_written_bytes,
+                     fact_text(run.usage.network), run.usage.method, run.overhead.cpu_time, run.overhead.peak_rss_bytes,
+                     run.overhead.marks_dropped, run.supervisor.pid, run.supervisor.start_ticks, run.supervisor.boot_id,
+                     fact_text(run.notices), fact_text(run.environment));
   };
   static const RunStatements kStatements;
   // Nearly always the run is there; an INSERT, even one that ends as an update, writes SQLite's page of last keys.
@@ -84,16 +92,42 @@ Result<std::int64_t> put_run_row(Connection& db, Written& written, const Run& ru
   }
   written.note(run, *key);
   CHECK(db.run("UPDATE run SET name = ?2 WHERE key = ?1 AND name <> ?2", key, run.name));
-  return put_work(*key);
+  return *key;
 }
 
-Result<void> put_run_parts(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending) {
-  NameNumbers& names = memory.names;
-  CHECK(put_books(db, memory, run, pending));
+// Facts and books go together where they go into `recent`: the run's key, if they did.
+Result<std::optional<std::int64_t>> put_all_recent(Connection& db, WriterMemory& memory, const PendingRun& pending) {
+  const auto key = pending.facts ? memory.written.key_of(*pending.facts) : std::nullopt;
+  if (!key) return std::nullopt;
+  TRY(const bool is_kept, put_recent(db, memory, *key, pending));
+  return is_kept ? key : std::nullopt;
+}
+
+Result<std::optional<std::int64_t>> put_facts_and_books(Connection& db, WriterMemory& memory, std::string_view id,
+                                                        const PendingRun& pending, Nanoseconds recorded_wall) {
+  TRY(auto key, put_all_recent(db, memory, pending));
+  if (key) return key;
+  if (pending.facts) {
+    TRY(key, put_run_row(db, memory.written, *pending.facts, recorded_wall));
+  } else {
+    TRY(key, run_key(db, id));
+  }
+  if (key) CHECK(put_books(db, memory, *key, pending));
+  return key;
+}
+
+Result<void> put_parts(Connection& db, NameNumbers& names, std::int64_t run, const PendingRun& pending) {
+  if (pending.facts) {
+    for (const auto& [what, amount] : pending.facts->work)
+      CHECK(db.run("INSERT OR REPLACE INTO work (run, what, amount) VALUES (?, ?, ?)", run, what, amount));
+  }
   for (const auto& [path, phase] : pending.phases) {
     TRY(const std::int64_t name, names.number(db, run, path));
-    CHECK(db.run("INSERT OR REPLACE INTO phase (run, name, count, duration_ns) VALUES (?, ?, ?, ?)", run, name,
-                 phase.count, phase.duration));
+    CHECK(db.run(
+        "INSERT INTO phase (run, name, count, duration_ns) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET (count, "
+        "duration_ns) = (excluded.count, excluded.duration_ns) WHERE (count, duration_ns) IS NOT "
+        "(excluded.count, excluded.duration_ns)",
+        run, name, phase.count, phase.duration));
     for (const auto& [what, amount] : phase.work)
       CHECK(
           db.run("INSERT INTO phase_work (run, phase, what, amount) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
@@ -123,10 +157,20 @@ Result<void> put_run_parts(Connection& db, WriterMemory& memory, std::int64_t ru
   return {};
 }
 
+}  // namespace
+
+Result<std::optional<std::int64_t>> write_run(Connection& db, WriterMemory& memory, std::string_view id,
+                                              const PendingRun& pending, Nanoseconds recorded_wall) {
+  TRY(const auto key, put_facts_and_books(db, memory, id, pending, recorded_wall));
+  if (key) CHECK(put_parts(db, memory.names, *key, pending));
+  return key;
+}
+
 Result<void> delete_run(Connection& db, std::int64_t run) {
   for (const RunTable& table : kRunTables) {
     CHECK(db.run("DELETE FROM " + std::string{table.name} + " WHERE run = ?", run));
   }
+  CHECK(delete_recent_points(db, run));
   return db.run("DELETE FROM run WHERE key = ?", run);
 }
 

@@ -245,7 +245,14 @@ CREATE TABLE recent (
 );
 )";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
+constexpr const char* kVersion7 = R"(
+CREATE TABLE recent_points (
+  place INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
+);
+)";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7};
 
 Result<void> refuse_foreign(Connection& db) {
   TRY(const auto id, db.number("PRAGMA application_id"));

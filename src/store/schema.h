@@ -21,7 +21,8 @@ std::span<const char* const> migrations();
 // of a newer version; misuse: it is another program's.
 Result<void> migrate(Connection& db, std::span<const char* const> steps);
 
-// A table whose rows belong to a run, and its columns but `run`.
+// A table whose rows belong to a run, and its columns but `run`. Rows of `recent_points` do, too, and have none
+// (store/point_rows.h).
 struct RunTable {
   const char* name;
   const char* columns;

@@ -32,47 +32,47 @@ std::optional<TailSection> read_section(ByteReader& reader) {
   return TailSection{static_cast<std::int64_t>(*device), static_cast<Track>(*track), *packed};
 }
 
-// All points of the run's tail rows by series, and the number of the last row.
+template <class Take>
+Result<PointRows> visit_sections(Connection& db, std::int64_t run, const Take& take) {
+  return visit_point_rows(db, run, [&](std::string_view data) -> Result<void> {
+    ByteReader reader{data};
+    while (!reader.at_end()) {
+      const auto section = read_section(reader);
+      if (!section) return damaged_series(db);
+      CHECK(take(*section));
+    }
+    return {};
+  });
+}
+
+// All points that are in no chunk yet by series, and the rows where they stand.
 struct Tail {
   PointsByDevice points;
-  std::int64_t last_row = 0;
+  PointRows rows = {};
 };
 
 Result<Tail> read_tail(Connection& db, std::int64_t run) {
   Tail tail;
   TRY(const auto names, names_of(db, run));
-  TRY(Query query, db.query("SELECT number, data FROM tail WHERE run = ? ORDER BY number", run));
-  for (;;) {
-    TRY(const bool row, query.next());
-    if (!row) return tail;
-    tail.last_row = query.i64(0);
-    ByteReader reader{query.view(1)};
-    while (!reader.at_end()) {
-      const auto section = read_section(reader);
-      if (!section) return damaged_series(db);
-      const auto name = names.find(section->device);
-      if (name == names.end()) return damaged_series(db);
-      if (!unpack_points(section->packed, tail.points[name->second][section->track])) return damaged_series(db);
-    }
-  }
+  TRY(tail.rows, visit_sections(db, run, [&](const TailSection& section) -> Result<void> {
+        const auto name = names.find(section.device);
+        if (name == names.end()) return damaged_series(db);
+        if (!unpack_points(section.packed, tail.points[name->second][section.track])) return damaged_series(db);
+        return {};
+      }));
+  return tail;
 }
 
 // Those of one series, appended.
 Result<void> read_tail_of(Connection& db, std::int64_t run, const SeriesKey& key, std::vector<SeriesPoint>& points) {
   TRY(const auto device, db.number("SELECT number FROM name WHERE run = ? AND text = ?", run, key.device));
   if (!device) return {};
-  TRY(Query query, db.query("SELECT data FROM tail WHERE run = ? ORDER BY number", run));
-  for (;;) {
-    TRY(const bool row, query.next());
-    if (!row) return {};
-    ByteReader reader{query.view(0)};
-    while (!reader.at_end()) {
-      const auto section = read_section(reader);
-      if (!section) return damaged_series(db);
-      if (section->device != *device || section->track != key.track) continue;
-      if (!unpack_points(section->packed, points)) return damaged_series(db);
-    }
-  }
+  CHECK(visit_sections(db, run, [&](const TailSection& section) -> Result<void> {
+    if (section.device != *device || section.track != key.track) return {};
+    if (!unpack_points(section.packed, points)) return damaged_series(db);
+    return {};
+  }));
+  return {};
 }
 
 Result<void> plan_chunks(const SeriesKey& key, const std::vector<SeriesPoint>& points, RunEnd end,
@@ -136,7 +136,7 @@ Result<SeriesWrite> plan_series(Connection& db, std::string_view run_id, const O
   TRY(const auto run, run_key(db, run_id));
   if (run) {
     TRY(tail, read_tail(db, *run));
-    if (tail.last_row > 0) folded.through = tail.last_row;
+    folded.through = tail.rows;
   }
   for (const auto& [device, series] : pending) append(series, tail.points[device]);
   for (const auto& [device, series] : tail.points) {
@@ -157,8 +157,7 @@ Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, 
                  run, device, static_cast<int>(chunk.key.track), chunk.first, chunk.last, std::uint64_t{chunk.points},
                  Blob{chunk.data}));
     }
-    if (write.folded->through)
-      CHECK(db.run("DELETE FROM tail WHERE run = ? AND number <= ?", run, *write.folded->through));
+    CHECK(delete_point_rows(db, run, write.folded->through));
   }
   std::string data;
   for (const auto& [name, series] : write.folded ? write.folded->tail : pending) {
@@ -173,9 +172,7 @@ Result<void> write_series(Connection& db, NameNumbers& names, std::int64_t run, 
     }
   }
   if (data.empty()) return {};
-  return db.run(
-      "INSERT INTO tail (run, number, data) SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM tail WHERE run = ?1", run,
-      Blob{data});
+  return append_point_row(db, run, data);
 }
 
 void note_written(OpenRun& open, SeriesWrite write, const PointsByDevice& pending) {
@@ -222,10 +219,10 @@ Result<std::optional<Nanoseconds>> first_chunk(Connection& db, std::int64_t run,
 Result<std::size_t> delete_series_before(Connection& db, Nanoseconds wall) {
   std::vector<std::int64_t> runs;
   {
-    TRY(Query query,
-        db.query("SELECT key FROM run WHERE ended_wall_ns < ? AND status <> 'running' AND "
-                 "(EXISTS (SELECT 1 FROM chunk WHERE run = key) OR EXISTS (SELECT 1 FROM tail WHERE run = key))",
-                 wall));
+    TRY(Query query, db.query("SELECT key FROM run WHERE ended_wall_ns < ? AND status <> 'running' AND "
+                              "(EXISTS (SELECT 1 FROM chunk WHERE run = key) OR " +
+                                  std::string{kHasPointRows} + ")",
+                              wall));
     for (;;) {
       TRY(const bool row, query.next());
       if (!row) break;
@@ -235,6 +232,7 @@ Result<std::size_t> delete_series_before(Connection& db, Nanoseconds wall) {
   for (const std::int64_t run : runs) {
     CHECK(db.run("DELETE FROM chunk WHERE run = ?", run));
     CHECK(db.run("DELETE FROM tail WHERE run = ?", run));
+    CHECK(delete_recent_points(db, run));
   }
   return runs.size();
 }

@@ -1,8 +1,7 @@
-// Series in the tables `chunk` and `tail`. Points are committed every second
-// as one small row for the whole run (`tail`); when a series has enough of
-// them for a chunk, or its run has ended, they are folded into chunks. Reading
-// and encoding happen before the file is locked, in plan_series(); a run has
-// one writer, so nothing moves in between.
+// Series in the table `chunk`, and what does not fill a chunk yet, their tail, beside it (store/point_rows.h). Points
+// are committed every second as one small row for the whole run; when a series has enough of them for a chunk, or its
+// run has ended, they are folded into chunks. Reading and encoding happen before the file is locked, in plan_series();
+// a run has one writer, so nothing moves in between.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -14,6 +13,7 @@
 #include "base/result.h"
 #include "store/name_numbers.h"
 #include "store/pending.h"
+#include "store/point_rows.h"
 #include "store/sqlite.h"
 
 namespace everywatt {
@@ -35,14 +35,14 @@ struct SeriesWrite {
     std::size_t points = 0;
     std::string data;
   };
-  // Where it was time to fold: tail rows up to this one are in `chunks` and `tail`; none: there were no rows.
+  // Where it was time to fold: rows up to these are in `chunks` and `tail`.
   struct Folded {
-    std::optional<std::int64_t> through;
+    PointRows through;
     std::vector<Chunk> chunks;
     PointsByDevice tail;
     OpenRun after;  // what the file holds when this is written
   };
-  std::optional<Folded> folded;  // none: the pending points are one more tail row
+  std::optional<Folded> folded;  // none: the pending points are one more row
 };
 
 enum class RunEnd { open, ended };

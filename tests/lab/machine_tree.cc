@@ -116,33 +116,46 @@ Result<void> MachineTree::write_proc() const {
   CHECK(write(proc / "meminfo", "MemTotal:       263849276 kB\nMemFree:        201326592 kB\n"));
   CHECK(write(proc / "sys/kernel/random/boot_id", fmt::format("{}\n", kBootId)));
   CHECK(write(proc / "sys/kernel/hostname", "lab\n"));
-  return write(proc / "stat", stat_at(0));
+  return write(proc / "stat", stat_of(ticks_at(0)));
 }
 
-// As the kernel counts it: ticks of 10 ms, each CPU's, and the sum of all in front.
-std::string MachineTree::stat_at(Nanoseconds time) const {
+// As the kernel counts it: in ticks of 10 ms.
+std::vector<MachineTree::Ticks> MachineTree::ticks_at(Nanoseconds time) const {
   constexpr std::uint64_t kBusyBefore = 100'000;
   constexpr std::uint64_t kIdleBefore = 900'000;
-  std::string lines;
-  std::uint64_t all_busy = 0;
-  std::uint64_t all_idle = 0;
-  unsigned cpu = 0;
+  std::vector<Ticks> ticks;
+  ticks.reserve(packages_.size());
   for (const Package& package : packages_) {
     const double worked = package.utilisation.integral(0, time) * kTicksPerSecond;
     const double whole = static_cast<double>(time) * 1e-9 * kTicksPerSecond;
-    const std::uint64_t busy = kBusyBefore + static_cast<std::uint64_t>(std::max(0.0, worked));
-    const std::uint64_t idle = kIdleBefore + static_cast<std::uint64_t>(std::max(0.0, whole - worked));
-    for (unsigned i = 0; i < package.cpus; ++i)
-      lines += fmt::format("cpu{} {} 0 0 {} 0 0 0 0 0 0\n", cpu++, busy, idle);
-    all_busy += package.cpus * busy;
-    all_idle += package.cpus * idle;
+    ticks.push_back({.busy = kBusyBefore + static_cast<std::uint64_t>(std::max(0.0, worked)),
+                     .idle = kIdleBefore + static_cast<std::uint64_t>(std::max(0.0, whole - worked))});
   }
-  return fmt::format("cpu  {} 0 0 {} 0 0 0 0 0 0\n{}", all_busy, all_idle, lines);
+  return ticks;
 }
 
+// Each CPU's, and the sum of all in front.
+std::string MachineTree::stat_of(const std::vector<Ticks>& ticks) const {
+  std::string lines;
+  Ticks all;
+  unsigned cpu = 0;
+  for (std::size_t package = 0; package < packages_.size(); ++package) {
+    const auto [busy, idle] = ticks[package];
+    const unsigned cpus = packages_[package].cpus;
+    for (unsigned i = 0; i < cpus; ++i) lines += fmt::format("cpu{} {} 0 0 {} 0 0 0 0 0 0\n", cpu++, busy, idle);
+    all.busy += cpus * busy;
+    all.idle += cpus * idle;
+  }
+  return fmt::format("cpu  {} 0 0 {} 0 0 0 0 0 0\n{}", all.busy, all.idle, lines);
+}
+
+// What shows the same is not written again: who is measured on this machine shares its processors with us.
 Result<void> MachineTree::show(Nanoseconds time) {
   for (Zone& zone : zones_) CHECK(overwrite(zone.file, padded(zone.counter.shows(time))));
-  return overwrite(stat_, stat_at(time));
+  std::vector<Ticks> ticks = ticks_at(time);
+  if (ticks == shown_) return {};
+  shown_ = std::move(ticks);
+  return overwrite(stat_, stat_of(shown_));
 }
 
 void MachineTree::forget_presence() const {

@@ -33,7 +33,14 @@ class MachineTree {
                         const CounterSensor& sensor, std::optional<Power> limit);
   Result<void> write_topology() const;
   Result<void> write_proc() const;
-  std::string stat_at(Nanoseconds time) const;
+  // Of each CPU of a package, since the machine was started.
+  struct Ticks {
+    std::uint64_t busy = 0;
+    std::uint64_t idle = 0;
+    bool operator==(const Ticks&) const = default;
+  };
+  std::vector<Ticks> ticks_at(Nanoseconds time) const;  // package by package
+  std::string stat_of(const std::vector<Ticks>& ticks) const;
 
   std::vector<Package> packages_;  // at least one
   bool has_zones_;
@@ -41,6 +48,7 @@ class MachineTree {
   std::filesystem::path root_;
   std::vector<Zone> zones_ = {};
   Fd stat_ = {};
+  std::vector<Ticks> shown_ = {};  // in it
 };
 
 }  // namespace everywatt::lab

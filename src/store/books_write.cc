@@ -223,8 +223,8 @@ Result<void> put_recent_facts(Connection& db, std::int64_t run, const Recent& re
   return {};
 }
 
-// With what `recent` gathered, which is empty then.
-Result<void> put_tables(Connection& db, WriterMemory& memory, std::int64_t run, Recent& recent,
+// With what `recent` gathered.
+Result<void> put_tables(Connection& db, WriterMemory& memory, std::int64_t run, Recent recent,
                         const PendingRun& pending) {
   if (!recent.empty()) {
     TRY(const bool was_there, db.update("DELETE FROM recent WHERE run = ?", run));
@@ -246,18 +246,17 @@ Result<void> put_tables(Connection& db, WriterMemory& memory, std::int64_t run, 
     for (const EntryRow& row : recent.entries) add_entry(entries, row);
   }
   CHECK(put_entries(db, run, entries));
-  recent = {};
   return sum_up(db, run);
 }
 
 }  // namespace
 
 Result<bool> put_recent(Connection& db, WriterMemory& memory, std::int64_t run, const PendingRun& pending) {
-  TRY(Recent* const recent, memory.recents.of(db, run));
-  if (recent->empty() || !fits(memory.written, run, pending, *recent)) return false;
+  Recent* const recent = memory.recents.ours(run);
+  if (!recent || !fits(memory.written, run, pending, *recent)) return false;
   CHECK(gather(db, memory, run, pending, *recent));
   TRY(const bool was_there, db.update("UPDATE recent SET data = ?2 WHERE run = ?1", run, Blob{pack(*recent)}));
-  if (!was_there) *recent = {};
+  if (!was_there) memory.recents.drop(run);
   return was_there;
 }
 
@@ -265,12 +264,15 @@ Result<void> put_books(Connection& db, WriterMemory& memory, std::int64_t run, c
   TRY(const bool is_kept, put_recent(db, memory, run, pending));
   if (is_kept) return {};
   const bool is_news = pending.clears_entries || !pending.devices.empty() || !pending.entries.empty();
-  TRY(Recent* const recent, memory.recents.of(db, run));
-  if (!is_news && (recent->empty() || !pending.is_over())) return {};
-  if (!recent->empty() || !fits(memory.written, run, pending, *recent))
-    return put_tables(db, memory, run, *recent, pending);
-  CHECK(gather(db, memory, run, pending, *recent));
-  return db.run("INSERT OR REPLACE INTO recent (run, data) VALUES (?, ?)", run, Blob{pack(*recent)});
+  if (!is_news && !pending.is_over()) return {};
+  TRY(Recent recent, memory.recents.take(db, run));
+  if (!is_news && recent.empty()) return {};
+  if (!recent.empty() || !fits(memory.written, run, pending, recent))
+    return put_tables(db, memory, run, std::move(recent), pending);
+  CHECK(gather(db, memory, run, pending, recent));
+  CHECK(db.run("INSERT INTO recent (run, data) VALUES (?, ?)", run, Blob{pack(recent)}));
+  memory.recents.keep(run, std::move(recent));
+  return {};
 }
 
 }  // namespace everywatt

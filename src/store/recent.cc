@@ -196,10 +196,14 @@ Result<Recent> read_recent(Connection& db, std::int64_t run) {
   return fail(Errc::malformed, db.path().string() + ": the last seconds of a run are damaged (table recent)");
 }
 
-Result<Recent*> Recents::of(Connection& db, std::int64_t run) {
-  if (const auto known = runs_.find(run); known != runs_.end()) return &known->second;
-  TRY(Recent recent, read_recent(db, run));
-  return &runs_.emplace(run, std::move(recent)).first->second;
+Recent* Recents::ours(std::int64_t run) {
+  const auto found = runs_.find(run);
+  return found == runs_.end() ? nullptr : &found->second;
+}
+
+Result<Recent> Recents::take(Connection& db, std::int64_t run) {
+  auto ours = runs_.extract(run);
+  return ours ? Result<Recent>{std::move(ours.mapped())} : read_recent(db, run);
 }
 
 }  // namespace everywatt

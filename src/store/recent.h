@@ -75,10 +75,15 @@ std::optional<Recent> unpack_recent(std::string_view bytes);
 // Of a run, as committed. Errc::malformed: the row is damaged.
 Result<Recent> read_recent(Connection& db, std::int64_t run);
 
-// Of the runs that this process writes, as their rows will be when the transaction at hand is committed.
+// The rows that this process writes, as they will be when the transaction at hand is committed.
 class Recents {
  public:
-  Result<Recent*> of(Connection& db, std::int64_t run);
+  // Null: it is not this process that writes the run's.
+  Recent* ours(std::int64_t run);
+  void keep(std::int64_t run, Recent recent) { runs_.insert_or_assign(run, std::move(recent)); }
+  // Ours no more; where it is not ours, the row as it is.
+  Result<Recent> take(Connection& db, std::int64_t run);
+  void drop(std::int64_t run) { runs_.erase(run); }
   // After a transaction that was rolled back.
   void forget() { runs_.clear(); }
 

@@ -181,6 +181,25 @@ TEST_P(RecentRows, FactsGoToTheRunsRowWithTheRest) {
   expect_all(*must(place_.open(GetParam())));
 }
 
+// It may have looked long before.
+TEST_P(RecentRows, WhoeverChangesAnotherFactWritesNoneOfThem) {
+  second(), second();
+  const auto other = must(place_.open(GetParam()));
+  everywatt::Run tagged = must(other->read(run_.id)).run;
+  for (const char* team : {"vision", "speech"}) {
+    tagged.tags["team"] = team;
+    must(other->put_run(tagged));
+    must(other->commit());
+    second(), second();
+    const auto row = [&] { return must(must(place_.open(GetParam()))->read(run_.id)).run.usage; };
+    must(other->put_run(tagged));
+    must(other->commit());
+    EXPECT_EQ(row(), run_.usage);
+    EXPECT_EQ(must(must(place_.open(GetParam()))->read(run_.id)).devices[0].measured, 30 * seconds_);
+  }
+  EXPECT_EQ(count("SELECT count(*) FROM recent"), 1);
+}
+
 TEST_P(RecentRows, ARunRemovedMeanwhileIsThereAgainWithAllThatFollows) {
   second(), second();
   must(must(place_.open(GetParam()))->remove(run_.id));

@@ -17,6 +17,10 @@ namespace everywatt {
 
 class PhaseQuantities {
  public:
+  PhaseQuantities() = default;
+  PhaseQuantities(const PhaseQuantities&) = delete;  // last_ points into sums_
+  PhaseQuantities& operator=(const PhaseQuantities&) = delete;
+
   struct Look {
     std::string_view device;  // "": the run's own processes
     std::string_view name;

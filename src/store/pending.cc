@@ -44,7 +44,10 @@ void PendingRun::take(RunDelta& delta) {
     entries = std::move(delta.entries);
   } else {
     std::ranges::move(delta.entries, std::back_inserter(entries));
-    merge(entries);
+    if (entries.size() > 2 * merged) {
+      merge(entries);
+      merged = entries.size();
+    }
   }
   for (const PhaseStat& phase : delta.phases) phases[phase.path] = phase;
   if (!delta.ranks.empty()) ranks = std::move(delta.ranks);

@@ -30,7 +30,8 @@ struct PendingRun {
   std::optional<Run> facts;
   bool clears_entries = false;  // before `entries` are added
   std::vector<DeviceRecord> devices;
-  std::vector<Entry> entries;  // of different keys, once there are those of more than one delta
+  std::vector<Entry> entries;  // twice as many as there are keys at most, and those of one delta
+  std::size_t merged = 0;      // of them, when those of equal key last became one
   std::map<std::string, PhaseStat> phases;
   std::map<std::uint64_t, Span> spans;  // by number
   std::vector<Gap> gaps;

@@ -156,7 +156,7 @@ def test_the_ledger_gives_back_what_the_bill_said(on_lab, everywatt):
 def test_a_ledger_of_the_first_version_goes_on(on_lab, everywatt):
     first = on_lab(HOPPER, "sleep", "1.2").bill["id"]
     with sqlite3.connect(everywatt.database) as connection:
-        connection.executescript("DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; DROP TABLE rank; DROP TABLE span; DROP TABLE phase_quantity; DROP TABLE phase_work; DROP TABLE correction; DROP TABLE recent; PRAGMA user_version = 1")
+        connection.executescript("DROP TABLE quantity; DROP TABLE cross_check; DROP TABLE work; DROP TABLE rank; DROP TABLE span; DROP TABLE phase_quantity; DROP TABLE phase_work; DROP TABLE correction; DROP TABLE recent; DROP TABLE recent_points; PRAGMA user_version = 1")
     connection.close()
     old, = [device for device in everywatt.show(first)["energy"]["devices"] if device["kind"] == "gpu"]
     assert old["quantities"] == {} and old["measured_joules"] > 0

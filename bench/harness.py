@@ -178,9 +178,15 @@ def version_of(command):
     return (done.stdout or done.stderr).strip().splitlines()[0] if done.stdout or done.stderr else "unknown"
 
 
+def git(*arguments):
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
 def commit():
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """The commit, and whether anything differs from it that can change a figure: the pages of others cannot."""
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!docs/measurements")
+    return (git("describe", "--always") or "unknown") + ("-dirty" if changed else "")
 
 
 class Page:

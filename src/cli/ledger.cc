@@ -29,13 +29,11 @@ bool is_measured_here(const Run& run) {
 Result<std::unique_ptr<Store>> open_ledger(Context& context, Create create) {
   TRY(const StorePlace place, default_store_place());
   if (place.notice) context.err << "everywatt: " << *place.notice << '\n';
-  auto store = open_store(place.path, {.form = place.form, .create = create == Create::yes});
+  const auto tell = [&err = context.err](std::string_view what) { err << "everywatt: " << what << '\n'; };
+  auto store = open_store(place.path, {.form = place.form, .create = create == Create::yes, .tell = tell});
   if (!store && store.error().code == Errc::absent) {
     return fail(Errc::absent,
                 "no runs yet: " + place.path.string() + " does not exist (everywatt run -- CMD makes the first)");
-  }
-  if (store) {
-    for (const std::string& notice : (*store)->notices()) context.err << "everywatt: " << notice << '\n';
   }
   return store;
 }

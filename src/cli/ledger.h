@@ -11,7 +11,7 @@
 
 namespace everywatt {
 
-// The user's store; what was noticed on opening goes to `err`. `Create::no`:
+// The user's store; what is noticed, then and later, goes to `err`. `Create::no`:
 // Errc::absent with "no runs yet" where there is none.
 enum class Create { yes, no };
 Result<std::unique_ptr<Store>> open_ledger(Context& context, Create create);

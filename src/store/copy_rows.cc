@@ -23,14 +23,13 @@ Result<void> copy_table(Connection& from, std::int64_t old_key, Connection& to, 
   const std::string name = table.name, columns = table.columns;
   const int count = count_columns(columns);
   TRY(Query rows, from.query("SELECT " + columns + " FROM " + name + " WHERE run = ?", old_key));
-  for (;;) {
-    TRY(const bool row, rows.next());
-    if (!row) return {};
+  return for_each(std::move(rows), [&](const Query& row) -> Result<void> {
     TRY(Query insert,
         to.query("INSERT INTO " + name + " (run, " + columns + ") VALUES (?, " + placeholders(count) + ")", new_key));
-    for (int column = 0; column < count; ++column) insert.bind_column(column + 2, rows, column);
+    for (int column = 0; column < count; ++column) insert.bind_column(column + 2, row, column);
     CHECK(insert.next());
-  }
+    return {};
+  });
 }
 
 // `newer`: the column whose greater value wins.
@@ -45,14 +44,13 @@ Result<void> copy_of_host(Connection& from, Connection& to, std::string_view hos
     at = end + 2;
   }
   TRY(Query rows, from.query("SELECT " + columns + " FROM " + table + " WHERE host = ?", host));
-  for (;;) {
-    TRY(const bool row, rows.next());
-    if (!row) return {};
+  return for_each(std::move(rows), [&](const Query& row) -> Result<void> {
     TRY(Query insert, to.query("INSERT INTO " + table + " (" + columns + ") VALUES (" + placeholders(count) +
                                ") ON CONFLICT DO UPDATE SET " + updates + " WHERE excluded." + newer + " > " + newer));
-    for (int column = 0; column < count; ++column) insert.bind_column(column + 1, rows, column);
+    for (int column = 0; column < count; ++column) insert.bind_column(column + 1, row, column);
     CHECK(insert.next());
-  }
+    return {};
+  });
 }
 
 }  // namespace
@@ -78,11 +76,8 @@ Result<void> copy_run(Connection& from, std::string_view run, Connection& to) {
 Result<std::vector<std::string>> hosts_with_floors(Connection& from) {
   TRY(Query query, from.query("SELECT host FROM floor UNION SELECT host FROM calibration"));
   std::vector<std::string> hosts;
-  for (;;) {
-    TRY(const bool row, query.next());
-    if (!row) return hosts;
-    hosts.push_back(query.text(0));
-  }
+  CHECK(for_each(std::move(query), [&](const Query& row) { hosts.push_back(row.text(0)); }));
+  return hosts;
 }
 
 Result<void> copy_floors(Connection& from, std::string_view host, Connection& to) {

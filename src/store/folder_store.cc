@@ -53,11 +53,18 @@ std::vector<RunSummary> in_one_list(ListedRuns listed, std::size_t limit) {
 Result<std::unique_ptr<Store>> FolderStore::open(const std::filesystem::path& path, StoreForm form,
                                                  const StoreOptions& options) {
   static RealClock real_clock;
-  std::unique_ptr<FolderStore> store{new FolderStore{path, form, options.clock ? *options.clock : real_clock}};
+  std::unique_ptr<FolderStore> store{
+      new FolderStore{path, form, options.clock ? *options.clock : real_clock, options.tell}};
   const bool anything = is_file(path) || !store->run_files().empty();
   if (!anything && !options.create) return fail(Errc::absent, "no ledger at " + path.string());
   if (is_file(path) || form == StoreForm::one_file) CHECK(store->ledger());
   return std::unique_ptr<Store>{std::move(store)};
+}
+
+void FolderStore::notice(std::string what) {
+  if (std::ranges::find(notices_, what) != notices_.end()) return;
+  if (tell_) tell_(what);
+  notices_.push_back(std::move(what));
 }
 
 Journal FolderStore::journal() const { return form_ == StoreForm::one_file ? Journal::write_ahead : Journal::rollback; }
@@ -81,8 +88,11 @@ Result<LedgerFile*> FolderStore::file_at(const std::filesystem::path& path) {
     std::erase_if(open_, [&](const auto& file) { return file.first != path_ && file.second.is_idle(); });
   }
   const Journal kind = path == path_ ? journal() : Journal::rollback;
-  TRY(LedgerFile file, LedgerFile::open(path, kind, clock_.now().wall, notices_));
-  return &open_.emplace(path, std::move(file)).first->second;
+  std::vector<std::string> noticed;
+  auto file = LedgerFile::open(path, kind, clock_.now().wall, noticed);
+  for (std::string& what : noticed) notice(std::move(what));
+  if (!file) return std::unexpected{std::move(file).error()};
+  return &open_.emplace(path, *std::move(file)).first->second;
 }
 
 Result<LedgerFile*> FolderStore::ledger() { return file_at(path_); }
@@ -121,7 +131,7 @@ Result<void> FolderStore::visit_files(const std::function<Result<void>(LedgerFil
     auto file = file_at(path);
     const auto visited = file ? visit(**file) : Result<void>{std::unexpected{std::move(file).error()}};
     // One run's file that cannot be read does not hide the others.
-    if (!visited) notices_.push_back(visited.error().what);
+    if (!visited) notice(visited.error().what);
     if (!was_open) close(path);
   }
   return {};
@@ -223,6 +233,7 @@ Result<std::vector<RunSummary>> FolderStore::list(const RunFilter& filter) {
     ++files;
     return list_runs(file.connection(), filter, listed);
   }));
+  for (const std::string& what : listed.damaged) notice(what);
   const bool in_order = std::ranges::is_sorted(listed.recorded_wall, std::greater{});
   return files > 1 || !in_order ? in_one_list(std::move(listed), filter.limit) : std::move(listed.runs);
 }

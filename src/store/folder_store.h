@@ -48,8 +48,8 @@ class FolderStore final : public Store {
   std::filesystem::path path() const override { return path_; }
 
  private:
-  FolderStore(std::filesystem::path path, StoreForm form, Clock& clock)
-      : path_{std::move(path)}, form_{form}, clock_{clock} {}
+  FolderStore(std::filesystem::path path, StoreForm form, Clock& clock, std::function<void(std::string_view)> tell)
+      : path_{std::move(path)}, form_{form}, clock_{clock}, tell_{std::move(tell)} {}
 
   [[nodiscard]] Journal journal() const;
   [[nodiscard]] std::filesystem::path run_file(std::string_view run) const;
@@ -66,10 +66,12 @@ class FolderStore final : public Store {
   Result<void> take_file(const std::filesystem::path& from, std::set<std::string>& taken);
   Result<void> take_floors(Connection& from);
   void close(const std::filesystem::path& path) { open_.erase(path); }
+  void notice(std::string what);
 
   std::filesystem::path path_;
   StoreForm form_;
   Clock& clock_;
+  std::function<void(std::string_view)> tell_;
   std::map<std::filesystem::path, LedgerFile> open_;
   std::vector<std::string> notices_;
 };

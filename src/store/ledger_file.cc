@@ -290,16 +290,15 @@ Result<std::vector<LearntFloor>> LedgerFile::floors(std::string_view host) {
                               "WHERE host = ? ORDER BY device",
                               host));
   std::vector<LearntFloor> floors;
-  for (;;) {
-    TRY(const bool row, query.next());
-    if (!row) return floors;
-    floors.push_back({.host = query.text(0),
-                      .device = query.text(1),
-                      .watts = query.real(2),
-                      .method = query.text(3),
-                      .windows = query.u64(4),
-                      .learnt_wall = query.i64(5)});
-  }
+  CHECK(for_each(std::move(query), [&](const Query& row) {
+    floors.push_back({.host = row.text(0),
+                      .device = row.text(1),
+                      .watts = row.real(2),
+                      .method = row.text(3),
+                      .windows = row.u64(4),
+                      .learnt_wall = row.i64(5)});
+  }));
+  return floors;
 }
 
 Result<std::vector<Calibration>> LedgerFile::calibrations(std::string_view host) {
@@ -307,18 +306,17 @@ Result<std::vector<Calibration>> LedgerFile::calibrations(std::string_view host)
                               "made_wall_ns FROM calibration WHERE host = ? ORDER BY device, sensor",
                               host));
   std::vector<Calibration> calibrations;
-  for (;;) {
-    TRY(const bool row, query.next());
-    if (!row) return calibrations;
-    calibrations.push_back({.host = query.text(0),
-                            .device = query.text(1),
-                            .sensor = query.text(2),
-                            .gain = query.real(3),
-                            .offset_watts = query.real(4),
-                            .relative_uncertainty = query.real(5),
-                            .source = query.text(6),
-                            .made_wall = query.i64(7)});
-  }
+  CHECK(for_each(std::move(query), [&](const Query& row) {
+    calibrations.push_back({.host = row.text(0),
+                            .device = row.text(1),
+                            .sensor = row.text(2),
+                            .gain = row.real(3),
+                            .offset_watts = row.real(4),
+                            .relative_uncertainty = row.real(5),
+                            .source = row.text(6),
+                            .made_wall = row.i64(7)});
+  }));
+  return calibrations;
 }
 
 Result<std::size_t> LedgerFile::drop_series_before(Nanoseconds wall) {

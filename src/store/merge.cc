@@ -32,6 +32,7 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& from) {
 Result<std::vector<RunSummary>> runs_of(Connection& from) {
   ListedRuns listed;
   CHECK(list_runs(from, {}, listed));
+  if (!listed.damaged.empty()) return fail(Errc::malformed, listed.damaged.front());
   return std::move(listed.runs);
 }
 

@@ -6,12 +6,10 @@ namespace everywatt {
 
 Result<void> NameNumbers::read(Connection& db, std::int64_t run, OfRun& names) {
   TRY(Query query, db.query("SELECT number, text FROM name WHERE run = ?", run));
-  for (;;) {
-    TRY(const bool row, query.next());
-    if (!row) return {};
-    names.last = std::max(names.last, query.i64(0));
-    names.numbers.insert_or_assign(query.text(1), query.i64(0));
-  }
+  return for_each(std::move(query), [&](const Query& row) {
+    names.last = std::max(names.last, row.i64(0));
+    names.numbers.insert_or_assign(row.text(1), row.i64(0));
+  });
 }
 
 Result<std::int64_t> NameNumbers::number(Connection& db, std::int64_t run, std::string_view name) {

@@ -18,16 +18,22 @@ Places places_of(std::int64_t run) {
 
 }  // namespace
 
+Result<bool> has_point_rows(Connection& db, std::int64_t run) {
+  const auto [first, last] = places_of(run);
+  TRY(const auto any, db.number("SELECT EXISTS (SELECT 1 FROM tail WHERE run = ?1) OR "
+                                "EXISTS (SELECT 1 FROM recent_points WHERE place BETWEEN ?2 AND ?3)",
+                                run, first, last));
+  return any.value_or(0) != 0;
+}
+
 Result<PointRows> visit_point_rows(Connection& db, std::int64_t run,
                                    const std::function<Result<void>(std::string_view)>& take) {
   PointRows last;
-  const auto visit = [&](Query rows, std::int64_t& last_row) -> Result<void> {
-    for (;;) {
-      TRY(const bool row, rows.next());
-      if (!row) return {};
-      last_row = rows.i64(0);
-      CHECK(take(rows.view(1)));
-    }
+  const auto visit = [&](Query rows, std::int64_t& last_row) {
+    return for_each(std::move(rows), [&](const Query& row) {
+      last_row = row.i64(0);
+      return take(row.view(1));
+    });
   };
   TRY(Query older, db.query("SELECT number, data FROM tail WHERE run = ? ORDER BY number", run));
   CHECK(visit(std::move(older), last.in_tail));
@@ -62,11 +68,9 @@ Result<void> copy_recent_points(Connection& from, std::int64_t old_run, Connecti
   const auto [first, last] = places_of(old_run);
   const std::int64_t further = places_of(new_run).first - first;
   TRY(Query rows, from.query("SELECT place, data FROM recent_points WHERE place BETWEEN ? AND ?", first, last));
-  for (;;) {
-    TRY(const bool row, rows.next());
-    if (!row) return {};
-    CHECK(to.run("INSERT INTO recent_points (place, data) VALUES (?, ?)", rows.i64(0) + further, Blob{rows.view(1)}));
-  }
+  return for_each(std::move(rows), [&](const Query& row) {
+    return to.run("INSERT INTO recent_points (place, data) VALUES (?, ?)", row.i64(0) + further, Blob{row.view(1)});
+  });
 }
 
 }  // namespace everywatt

@@ -11,10 +11,8 @@
 
 namespace everywatt {
 
-// SQL: whether there are any of the run `key`.
-inline constexpr const char* kHasPointRows =
-    "(EXISTS (SELECT 1 FROM tail WHERE run = key) OR EXISTS (SELECT 1 FROM recent_points WHERE place BETWEEN "
-    "(key << 24) + 1 AND (key << 24) + 0xffffff))";
+// Whether there are any of the run.
+Result<bool> has_point_rows(Connection& db, std::int64_t run);
 
 // The last rows that were read; 0: there were none.
 struct PointRows {

@@ -30,12 +30,6 @@ Result<Usage> usage_of(const Query& row) {
   return usage;
 }
 
-Result<RunStatus> status_of(const Query& row, int column) {
-  const auto status = parse_run_status(row.view(column));
-  if (!status) return fail(Errc::malformed, "run " + row.text(0) + ": no such status: '" + row.text(column) + "'");
-  return *status;
-}
-
 Result<Run> run_of(const Query& row) {
   Run run{.id = row.text(0)};
   run.name = row.text(1);
@@ -43,7 +37,7 @@ Result<Run> run_of(const Query& row) {
   run.model = row.text(3);
   run.model_version = row.text(4);
   run.origin = row.text(5);
-  TRY(run.status, status_of(row, 6));
+  TRY(run.status, read_status(row, 6));
   run.parent = row.maybe_text(7);
   CHECK(read_fact_text(row.view(8), run.command));
   if (const auto exit_status = row.maybe_i64(9)) run.exit_status = static_cast<int>(*exit_status);
@@ -91,16 +85,6 @@ Result<DeviceRecord> device_of(const Query& row) {
   return record;
 }
 
-// Calls `take` with each row; stops at what it returns other than success.
-template <class Take>
-Result<void> for_each(Query query, Take take) {
-  for (;;) {
-    TRY(const bool row, query.next());
-    if (!row) return {};
-    CHECK(take(query));
-  }
-}
-
 Result<void> read_entries(Connection& db, std::int64_t run, const Recent& recent,
                           const std::map<std::int64_t, std::string>& names, RunRecord& record) {
   TRY(Query query, db.query("SELECT minute, device, phase, account, energy_uj FROM entry WHERE run = ? "
@@ -138,10 +122,10 @@ Result<void> read_quantities(Connection& db, std::int64_t run, RunRecord& record
                             "JOIN name AS n ON n.run = q.run AND n.number = q.name "
                             "WHERE q.run = ? ORDER BY q.device, q.name",
                             run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+  return for_each(std::move(query), [&](const Query& row) {
     const auto device = std::ranges::find(record.devices, row.view(0),
                                           [](const DeviceRecord& d) -> std::string_view { return d.device.id; });
-    if (device == record.devices.end()) return {};
+    if (device == record.devices.end()) return;
     device->quantities.push_back({.name = row.text(1),
                                   .unit = row.text(2),
                                   .mean = row.maybe_real(3),
@@ -151,7 +135,6 @@ Result<void> read_quantities(Connection& db, std::int64_t run, RunRecord& record
                                   .is_sampled = row.i64(7) != 0,
                                   .observed = row.i64(8),
                                   .reason = row.maybe_text(9)});
-    return {};
   });
 }
 
@@ -160,12 +143,11 @@ Result<void> read_checks(Connection& db, std::int64_t run, RunRecord& record) {
                             "JOIN name AS d ON d.run = c.run AND d.number = c.device "
                             "WHERE c.run = ? ORDER BY device, sensor",
                             run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+  return for_each(std::move(query), [&](const Query& row) {
     const auto device = std::ranges::find(record.devices, row.view(0),
                                           [](const DeviceRecord& d) -> std::string_view { return d.device.id; });
-    if (device == record.devices.end()) return {};
+    if (device == record.devices.end()) return;
     device->checks.push_back({.sensor = row.text(1), .ratio = row.maybe_real(2).value_or(1), .over = row.i64(3)});
-    return {};
   });
 }
 
@@ -174,21 +156,18 @@ Result<void> read_corrections(Connection& db, std::int64_t run, RunRecord& recor
   TRY(Query query, db.query("SELECT text, sensor, gain, offset_watts FROM correction AS c "
                             "JOIN name AS d ON d.run = c.run AND d.number = c.device WHERE c.run = ?",
                             run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+  return for_each(std::move(query), [&](const Query& row) {
     const auto device = std::ranges::find_if(
         record.devices, [&](const DeviceRecord& d) { return d.device.id == row.view(0) && d.sensor == row.text(1); });
-    if (device == record.devices.end()) return {};
+    if (device == record.devices.end()) return;
     device->correction = Correction{.gain = row.real(2), .offset = row.real(3) * watt};
-    return {};
   });
 }
 
 Result<void> read_work(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query query, db.query("SELECT what, amount FROM work WHERE run = ?", run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
-    record.run.work[row.text(0)] = row.maybe_real(1).value_or(0);
-    return {};
-  });
+  return for_each(std::move(query),
+                  [&](const Query& row) { record.run.work[row.text(0)] = row.maybe_real(1).value_or(0); });
 }
 
 Result<void> read_ranks(Connection& db, std::int64_t run, RunRecord& record) {
@@ -196,7 +175,7 @@ Result<void> read_ranks(Connection& db, std::int64_t run, RunRecord& record) {
       db.query("SELECT rank, pid, steps, duration_ns, waited_ns, waited_on_others_ns, energy_uj, waited_uj, caused_uj, "
                "lateness, late_share FROM rank WHERE run = ? ORDER BY rank, pid",
                run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+  return for_each(std::move(query), [&](const Query& row) {
     record.ranks.push_back({.rank = static_cast<int>(row.i64(0)),
                             .pid = row.i64(1),
                             .steps = row.u64(2),
@@ -208,7 +187,6 @@ Result<void> read_ranks(Connection& db, std::int64_t run, RunRecord& record) {
                             .energy_caused = row.i64(8),
                             .lateness = row.maybe_real(9).value_or(0),
                             .late_share = row.maybe_real(10).value_or(0)});
-    return {};
   });
 }
 
@@ -216,11 +194,10 @@ Result<void> read_phase_work(Connection& db, std::int64_t run, RunRecord& record
   TRY(Query query, db.query("SELECT text, what, amount FROM phase_work AS w "
                             "JOIN name AS p ON p.run = w.run AND p.number = phase WHERE w.run = ?",
                             run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+  return for_each(std::move(query), [&](const Query& row) {
     const auto phase = std::ranges::find(record.phases, row.view(0),
                                          [](const PhaseStat& stat) -> std::string_view { return stat.path; });
     if (phase != record.phases.end()) phase->work[row.text(1)] = row.maybe_real(2).value_or(0);
-    return {};
   });
 }
 
@@ -228,14 +205,13 @@ Result<void> read_spans(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query query, db.query("SELECT s.number, text, process, begin_ns, end_ns, energy_uj FROM span AS s "
                             "JOIN name AS p ON p.run = s.run AND p.number = phase WHERE s.run = ? ORDER BY s.number",
                             run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+  return for_each(std::move(query), [&](const Query& row) {
     record.spans.push_back({.number = row.u64(0),
                             .path = row.text(1),
                             .process = static_cast<std::uint32_t>(row.i64(2)),
                             .begin = row.i64(3),
                             .end = row.i64(4),
                             .energy = row.i64(5)});
-    return {};
   });
 }
 
@@ -246,14 +222,13 @@ Result<void> read_phase_quantities(Connection& db, std::int64_t run, RunRecord& 
                             "JOIN name AS n ON n.run = q.run AND n.number = q.name "
                             "WHERE q.run = ? ORDER BY p.text, d.text, n.text",
                             run));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
+  return for_each(std::move(query), [&](const Query& row) {
     record.phase_quantities.push_back({.path = row.text(0),
                                        .device = row.text(1),
                                        .name = row.text(2),
                                        .sum = row.maybe_real(3).value_or(0),
                                        .observed = row.i64(4),
                                        .resolved = row.i64(5)});
-    return {};
   });
 }
 
@@ -298,9 +273,8 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query phases, db.query("SELECT text, count, duration_ns FROM phase "
                              "JOIN name ON name.run = phase.run AND number = name WHERE phase.run = ? ORDER BY name",
                              run));
-  CHECK(for_each(std::move(phases), [&](const Query& row) -> Result<void> {
+  CHECK(for_each(std::move(phases), [&](const Query& row) {
     record.phases.push_back({.path = row.text(0), .count = row.u64(1), .duration = row.i64(2)});
-    return {};
   }));
   CHECK(read_phase_work(db, run, record));
   CHECK(read_spans(db, run, record));
@@ -308,37 +282,25 @@ Result<void> read_parts(Connection& db, std::int64_t run, RunRecord& record) {
   TRY(Query gaps, db.query("SELECT text, started_wall_ns, length_ns, reason FROM gap "
                            "JOIN name ON name.run = gap.run AND number = device WHERE gap.run = ? ORDER BY gap.rowid",
                            run));
-  return for_each(std::move(gaps), [&](const Query& row) -> Result<void> {
+  return for_each(std::move(gaps), [&](const Query& row) {
     record.gaps.push_back(
         {.device = row.text(0), .started_wall = row.i64(1), .length = row.i64(2), .reason = row.text(3)});
-    return {};
   });
-}
-
-void lay_over(const Recent& recent, RunSummary& summary) {
-  if (summary.total) *summary.total += recent.charged;
-  if (summary.measured) *summary.measured += recent.booked;
-  if (recent.facts) summary.ended = recent.facts->ended;
-}
-
-Result<std::vector<FoundRun>> found_of(Query query) {
-  std::vector<FoundRun> found;
-  CHECK(for_each(std::move(query), [&](const Query& row) -> Result<void> {
-    found.push_back({.id = row.text(0), .recorded_wall = row.i64(1)});
-    return {};
-  }));
-  return found;
 }
 
 }  // namespace
 
+Result<RunStatus> read_status(const Query& row, int column) {
+  const auto status = parse_run_status(row.view(column));
+  if (!status) return fail(Errc::malformed, "run " + row.text(0) + ": no such status: '" + row.text(column) + "'");
+  return *status;
+}
+
 Result<std::map<std::int64_t, std::string>> names_of(Connection& db, std::int64_t run) {
   std::map<std::int64_t, std::string> names;
   TRY(Query query, db.query("SELECT number, text FROM name WHERE run = ? ORDER BY number", run));
-  CHECK(for_each(std::move(query), [&](const Query& row) -> Result<void> {
-    names.emplace_hint(names.end(), row.i64(0), row.text(1));
-    return {};
-  }));
+  CHECK(
+      for_each(std::move(query), [&](const Query& row) { names.emplace_hint(names.end(), row.i64(0), row.text(1)); }));
   return names;
 }
 
@@ -354,54 +316,6 @@ Result<RunRecord> read_run(Connection& db, std::string_view id) {
   }
   CHECK(read_parts(db, *key, record));
   return record;
-}
-
-Result<void> list_runs(Connection& db, const RunFilter& filter, ListedRuns& listed) {
-  const std::string select =
-      std::string{
-          "SELECT id, name, project, model, status, parent, started_ns, started_wall_ns, ended_ns, "
-          "ended_wall_ns, total_uj, booked_uj, recorded_wall_ns, data FROM run LEFT JOIN recent ON recent.run = key "
-          "WHERE ?1 = '' OR project = ?1 ORDER BY "} +
-      (filter.limit == 0 ? "key DESC LIMIT ?2" : "recorded_wall_ns DESC, key DESC LIMIT ?2");
-  const std::int64_t limit = filter.limit == 0 ? -1 : static_cast<std::int64_t>(filter.limit);
-  TRY(Query query, db.query(select, filter.project, limit));
-  return for_each(std::move(query), [&](const Query& row) -> Result<void> {
-    RunSummary& summary = listed.runs.emplace_back();
-    summary = {.id = row.text(0),
-               .name = row.text(1),
-               .project = row.text(2),
-               .model = row.text(3),
-               .parent = row.maybe_text(5),
-               .started = {.steady = row.i64(6), .wall = row.i64(7)},
-               .total = row.maybe_i64(10),
-               .measured = row.maybe_i64(11)};
-    TRY(summary.status, status_of(row, 4));
-    if (!row.null(8)) summary.ended = Instant{.steady = row.i64(8), .wall = row.i64(9)};
-    // One that is damaged hides no other run: who reads it is told.
-    const auto recent = row.null(13) ? std::nullopt : unpack_recent(row.view(13));
-    if (recent) lay_over(*recent, summary);
-    listed.recorded_wall.push_back(row.i64(12));
-    return {};
-  });
-}
-
-Result<std::vector<FoundRun>> runs_called(Connection& db, std::string_view name) {
-  TRY(Query query, db.query("SELECT id, recorded_wall_ns FROM run WHERE name = ? "
-                            "ORDER BY recorded_wall_ns DESC, key DESC LIMIT 1",
-                            name));
-  return found_of(std::move(query));
-}
-
-Result<std::vector<FoundRun>> runs_beginning(Connection& db, std::string_view prefix) {
-  // All texts that begin so lie between the prefix and the prefix followed by a byte that UTF-8 never has.
-  TRY(Query query, db.query("SELECT id, recorded_wall_ns FROM run WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 4",
-                            prefix, std::string{prefix} + "\xff"));
-  return found_of(std::move(query));
-}
-
-Result<std::vector<FoundRun>> newest_run(Connection& db) {
-  TRY(Query query, db.query("SELECT id, recorded_wall_ns FROM run ORDER BY recorded_wall_ns DESC, key DESC LIMIT 1"));
-  return found_of(std::move(query));
 }
 
 }  // namespace everywatt

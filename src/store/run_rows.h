@@ -56,6 +56,9 @@ Result<std::map<std::int64_t, std::string>> names_of(Connection& db, std::int64_
 
 Result<RunRecord> read_run(Connection& db, std::string_view id);
 
+// Of a row whose first column is the run's id. Errc::malformed: no such status.
+Result<RunStatus> read_status(const Query& row, int column);
+
 // Runs of a file and what orders them, in two lists of equal length: a summary
 // is large, and ten thousand are not moved twice. With a limit the newest, in
 // order; without one all, last inserted first, which is nearly in order and
@@ -63,8 +66,10 @@ Result<RunRecord> read_run(Connection& db, std::string_view id);
 struct ListedRuns {
   std::vector<RunSummary> runs;
   std::vector<Nanoseconds> recorded_wall;
+  std::vector<std::string> damaged;  // what is wrong with runs that cannot be listed, one line each
 };
-Result<void> list_runs(Connection& db, const RunFilter& filter, ListedRuns& listed);  // appends
+// Appends, not within a transaction of the caller (run_list.cc).
+Result<void> list_runs(Connection& db, const RunFilter& filter, ListedRuns& listed);
 
 // Runs that a reference names in this file, newest first; at most a few.
 struct FoundRun {

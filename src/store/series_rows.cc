@@ -108,16 +108,11 @@ bool is_time_to_fold(const OpenRun& open, const PointsByDevice& pending, RunEnd 
 
 Result<OpenRun> open_series(Connection& db, std::int64_t run) {
   OpenRun open;
-  {
-    TRY(Query query, db.query("SELECT text, track, max(last_ns) FROM chunk JOIN name ON name.run = chunk.run AND "
-                              "number = device WHERE chunk.run = ? GROUP BY text, track",
-                              run));
-    for (;;) {
-      TRY(const bool row, query.next());
-      if (!row) break;
-      open[query.text(0)][static_cast<Track>(query.i64(1))].last = query.i64(2);
-    }
-  }
+  TRY(Query query, db.query("SELECT text, track, max(last_ns) FROM chunk JOIN name ON name.run = chunk.run AND "
+                            "number = device WHERE chunk.run = ? GROUP BY text, track",
+                            run));
+  CHECK(for_each(std::move(query),
+                 [&](const Query& row) { open[row.text(0)][static_cast<Track>(row.i64(1))].last = row.i64(2); }));
   TRY(const Tail tail, read_tail(db, run));
   for (const auto& [device, series] : tail.points) {
     for (const Track track : kTracks) {
@@ -193,17 +188,14 @@ void note_written(OpenRun& open, SeriesWrite write, const PointsByDevice& pendin
 Result<std::vector<SeriesPoint>> read_series(Connection& db, std::int64_t run, const SeriesKey& key,
                                              std::optional<Nanoseconds> after) {
   std::vector<SeriesPoint> points;
-  {
-    TRY(Query query, db.query("SELECT data FROM chunk JOIN name ON name.run = chunk.run AND number = device "
-                              "WHERE chunk.run = ?1 AND text = ?2 AND track = ?3 AND (?4 IS NULL OR last_ns > ?4) "
-                              "ORDER BY first_ns",
-                              run, key.device, static_cast<int>(key.track), after));
-    for (;;) {
-      TRY(const bool row, query.next());
-      if (!row) break;
-      if (!decode_chunk(query.view(0), points)) return damaged_series(db);
-    }
-  }
+  TRY(Query query, db.query("SELECT data FROM chunk JOIN name ON name.run = chunk.run AND number = device "
+                            "WHERE chunk.run = ?1 AND text = ?2 AND track = ?3 AND (?4 IS NULL OR last_ns > ?4) "
+                            "ORDER BY first_ns",
+                            run, key.device, static_cast<int>(key.track), after));
+  CHECK(for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    if (!decode_chunk(row.view(0), points)) return damaged_series(db);
+    return {};
+  }));
   CHECK(read_tail_of(db, run, key, points));
   if (after) points.erase(points.begin(), std::ranges::upper_bound(points, *after, {}, &SeriesPoint::time));
   return points;
@@ -217,18 +209,16 @@ Result<std::optional<Nanoseconds>> first_chunk(Connection& db, std::int64_t run,
 }
 
 Result<std::size_t> delete_series_before(Connection& db, Nanoseconds wall) {
+  TRY(Query query, db.query("SELECT key, EXISTS (SELECT 1 FROM chunk WHERE run = key) FROM run "
+                            "WHERE ended_wall_ns < ? AND status <> 'running'",
+                            wall));
   std::vector<std::int64_t> runs;
-  {
-    TRY(Query query, db.query("SELECT key FROM run WHERE ended_wall_ns < ? AND status <> 'running' AND "
-                              "(EXISTS (SELECT 1 FROM chunk WHERE run = key) OR " +
-                                  std::string{kHasPointRows} + ")",
-                              wall));
-    for (;;) {
-      TRY(const bool row, query.next());
-      if (!row) break;
-      runs.push_back(query.i64(0));
-    }
-  }
+  CHECK(for_each(std::move(query), [&](const Query& row) -> Result<void> {
+    const std::int64_t run = row.i64(0);
+    TRY(const bool has_points, has_point_rows(db, run));
+    if (has_points || row.i64(1) != 0) runs.push_back(run);
+    return {};
+  }));
   for (const std::int64_t run : runs) {
     CHECK(db.run("DELETE FROM chunk WHERE run = ?", run));
     CHECK(db.run("DELETE FROM tail WHERE run = ?", run));

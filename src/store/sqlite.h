@@ -4,7 +4,7 @@
 //
 //   CHECK(db.run("DELETE FROM entry WHERE run = ?", key));
 //   TRY(Query query, db.query("SELECT id FROM run WHERE name = ?", name));
-//   for (;;) { TRY(const bool row, query.next()); if (!row) break; … query.text(0) … }
+//   CHECK(for_each(std::move(query), [&](const Query& row) { … row.text(0) … }));
 //
 // Errors: Errc::malformed is a damaged file, denied a file that may not be
 // written, io a full disk or a system that refused. One thread at a time.
@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -155,6 +156,20 @@ class Connection {
   std::unique_ptr<sqlite3, Close> db_;
   std::unordered_map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, Hash, std::equal_to<>> statements_;
 };
+
+// Calls `take` with each row; where it returns a Result, stops at one that is no success.
+template <class Take>
+Result<void> for_each(Query query, Take take) {
+  for (;;) {
+    TRY(const bool row, query.next());
+    if (!row) return {};
+    if constexpr (std::is_void_v<std::invoke_result_t<Take&, const Query&>>) {
+      take(std::as_const(query));
+    } else {
+      CHECK(take(std::as_const(query)));
+    }
+  }
+}
 
 // What is read while one of these lives is the file at one moment.
 class Snapshot {

@@ -4,6 +4,7 @@
 // may have the same file open.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,7 +78,7 @@ class Store {
   // again; a file does not shrink.
   virtual Result<std::size_t> drop_series_before(Nanoseconds wall) = 0;
 
-  // What was noticed on opening: "everywatt.db was damaged and set aside as …". For stderr, once.
+  // What was noticed so far, each once: "everywatt.db was damaged and set aside as …".
   virtual std::vector<std::string> notices() const = 0;
   virtual std::filesystem::path path() const = 0;
 };
@@ -92,6 +93,8 @@ struct StoreOptions {
   StoreForm form = StoreForm::automatic;
   bool create = true;      // else an absent store is Errc::absent
   Clock* clock = nullptr;  // dates imports and what is set aside; null: the system's
+  // Told what is noticed, when it is, each once: for stderr.
+  std::function<void(std::string_view)> tell = {};
 };
 
 // `path` is the file everywatt.db; runs of the file-per-run form lie in the

@@ -66,4 +66,15 @@ inline void must(Result<void> result) {
   if (!result) throw std::runtime_error(result.error().what);
 }
 
+// A test of what any store does, over both forms that it can have on disk.
+class AnyStore : public ::testing::TestWithParam<StoreForm> {
+ protected:
+  std::unique_ptr<Store> open() { return must(place_.open(GetParam())); }
+  StorePlaceFixture place_;
+};
+inline const auto kForms = ::testing::Values(StoreForm::one_file, StoreForm::file_per_run);
+inline std::string form_name(const ::testing::TestParamInfo<StoreForm>& form) {
+  return form.param == StoreForm::one_file ? "OneFile" : "FilePerRun";
+}
+
 }  // namespace everywatt::testing

@@ -16,14 +16,9 @@ using testing::must;
 using testing::points_of;
 using testing::run_named;
 
-class AnyStore : public ::testing::TestWithParam<StoreForm> {
- protected:
-  std::unique_ptr<Store> open() { return must(place_.open(GetParam())); }
-  testing::StorePlaceFixture place_;
-};
+class AnyStore : public testing::AnyStore {};
 
-INSTANTIATE_TEST_SUITE_P(Forms, AnyStore, ::testing::Values(StoreForm::one_file, StoreForm::file_per_run),
-                         [](const auto& form) { return form.param == StoreForm::one_file ? "OneFile" : "FilePerRun"; });
+INSTANTIATE_TEST_SUITE_P(Forms, AnyStore, testing::kForms, testing::form_name);
 
 Run run_with_everything() {
   Run run = run_named("abc123");
@@ -268,47 +263,6 @@ TEST_P(AnyStore, ReplacesFactsAndKeepsWhatBelongsToTheRun) {
   EXPECT_EQ(must(store->list())[0].total, 10);
 }
 
-TEST_P(AnyStore, FindsByIdPrefixNameAndLast) {
-  const auto store = open();
-  for (const auto& [id, name, started] :
-       {std::tuple{"abc1", "train", 10}, {"abd2", "train", 30}, {"xyz3", "eval", 20}}) {
-    everywatt::Run run = run_named(id, started * kSecond);
-    run.name = name;
-    must(store->put_run(run));
-  }
-  must(store->commit());
-  EXPECT_EQ(must(store->find("abc1")), "abc1");
-  EXPECT_EQ(must(store->find("x")), "xyz3");
-  EXPECT_EQ(must(store->find("train")), "abd2");
-  EXPECT_EQ(must(store->find("last")), "abd2");
-  const auto several = store->find("ab");
-  ASSERT_FALSE(several);
-  EXPECT_EQ(several.error().code, Errc::misuse);
-  EXPECT_THAT(several.error().what, HasSubstr("abc1, abd2"));
-  const auto none = store->find("nothing");
-  ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().code, Errc::absent);
-  EXPECT_EQ(store->find("").error().code, Errc::misuse);
-}
-
-TEST_P(AnyStore, AnImportIsAsNewAsTheMomentItWasMade) {
-  const auto store = open();
-  must(store->put_run(run_named("job", place_.clock.now().wall - kSecond)));
-  everywatt::Run import = run_named("imported", 1);  // of long ago
-  import.origin = "import";
-  must(store->put_run(import));
-  must(store->commit());
-  EXPECT_EQ(must(store->find("last")), "imported");
-  EXPECT_EQ(must(store->list())[0].id, "imported");
-  // Written again later, it does not become newer.
-  place_.clock.advance(100 * kSecond);
-  must(store->put_run(run_named("next", place_.clock.now().wall)));
-  place_.clock.advance(100 * kSecond);
-  must(open()->put_run(import));
-  must(store->commit());
-  EXPECT_EQ(must(store->find("last")), "next");
-}
-
 TEST_P(AnyStore, WhatDevicesDidInAPhaseIsReplacedRowByRow) {
   const auto store = open();
   PhaseQuantity tensor{
@@ -323,40 +277,6 @@ TEST_P(AnyStore, WhatDevicesDidInAPhaseIsReplacedRowByRow) {
   must(store->append("r1", {.phase_quantities = {tensor}}));
   must(store->commit());
   EXPECT_THAT(must(open()->read("r1")).phase_quantities, ElementsAre(cpu, tensor));
-}
-
-TEST_P(AnyStore, ListsNewestFirstByProjectUpToALimit) {
-  const auto store = open();
-  for (int i = 0; i < 6; ++i) {
-    everywatt::Run run = run_named("r" + std::to_string(i), i * kSecond);
-    run.project = i % 2 ? "odd" : "even";
-    must(store->put_run(run));
-  }
-  must(store->commit());
-  const auto ids = [&](const RunFilter& filter) {
-    std::vector<std::string> found;
-    for (const RunSummary& summary : must(store->list(filter))) found.push_back(summary.id);
-    return found;
-  };
-  EXPECT_THAT(ids({}), ElementsAre("r5", "r4", "r3", "r2", "r1", "r0"));
-  EXPECT_THAT(ids({.project = "odd"}), ElementsAre("r5", "r3", "r1"));
-  EXPECT_THAT(ids({.project = "even", .limit = 2}), ElementsAre("r4", "r2"));
-}
-
-TEST_P(AnyStore, AListTellsWhatItPromisesOfARun) {
-  const auto store = open();
-  const everywatt::Run run = run_with_everything();
-  must(store->put_run(run));
-  must(store->commit());
-  const RunSummary listed = must(store->list())[0];
-  EXPECT_EQ(listed.name, run.name);
-  EXPECT_EQ(listed.project, run.project);
-  EXPECT_EQ(listed.model, run.model);
-  EXPECT_EQ(listed.status, run.status);
-  EXPECT_EQ(listed.parent, run.parent);
-  EXPECT_EQ(listed.started.wall, run.started.wall);
-  ASSERT_TRUE(listed.ended && run.ended);
-  EXPECT_EQ(listed.ended->steady, run.ended->steady);
 }
 
 TEST_P(AnyStore, RemovesARunWithAllThatBelongsToIt) {
@@ -400,107 +320,6 @@ TEST(StoreForms, ARunRemovedByAnotherProcessIsToldOnceAndOthersGoOn) {
   must(writer->put_run(run_named("a")));
   must(writer->commit());
   EXPECT_TRUE(must(writer->read("a")).entries.empty());
-}
-
-TEST_P(AnyStore, KeepsSeriesAcrossCommitsChunksAndProcesses) {
-  std::vector<SeriesPoint> all;
-  std::int64_t value = 0;
-  std::unique_ptr<Store> writer;
-  for (int second = 0; second < 1000; ++second) {
-    if (second % 250 == 0) {
-      writer.reset();
-      writer = open();
-      must(writer->put_run(run_named("r1")));
-    }
-    std::vector<SeriesPoint> points;
-    for (int i = 0; i < 10; ++i) points.push_back({(second * 10 + i) * 100 * kMillisecond, value += 12'345 + i * i});
-    must(writer->append("r1", points_of("package:0", Track::energy, points)));
-    must(writer->append("r1", points_of("package:0", Track::worked, {points.back()})));
-    must(writer->commit());
-    all.insert(all.end(), points.begin(), points.end());
-  }
-  writer.reset();
-  const auto store = open();
-  EXPECT_EQ(must(store->series("r1", "package:0", Track::energy)), all);
-  EXPECT_EQ(must(store->series("r1", "package:0", Track::worked)).size(), 1000u);
-  EXPECT_TRUE(must(store->series("r1", "package:0", Track::ours)).empty());
-  EXPECT_TRUE(must(store->series("r1", "no such device", Track::energy)).empty());
-  // Its end folds the open ends in; nothing is lost or moved.
-  everywatt::Run over = run_named("r1");
-  over.status = RunStatus::finished;
-  must(store->put_run(over));
-  must(store->commit());
-  EXPECT_EQ(must(store->series("r1", "package:0", Track::energy)), all);
-  EXPECT_EQ(must(store->series("r1", "package:0", Track::worked)).size(), 1000u);
-  // What comes later still follows.
-  must(store->append("r1", points_of("package:0", Track::energy, {{5000 * kSecond, -7}})));
-  must(store->commit());
-  EXPECT_EQ(must(open()->series("r1", "package:0", Track::energy)).back(), (SeriesPoint{5000 * kSecond, -7}));
-}
-
-TEST_P(AnyStore, RefusesTimesThatDoNotAscend) {
-  auto store = open();
-  must(store->put_run(run_named("r1")));
-  EXPECT_EQ(store->append("r1", points_of("d", Track::energy, {{5, 1}, {5, 2}})).error().code, Errc::misuse);
-  must(store->append("r1", points_of("d", Track::energy, {{5, 1}})));
-  EXPECT_EQ(store->append("r1", points_of("d", Track::energy, {{5, 1}})).error().code, Errc::misuse);
-  must(store->commit());
-  EXPECT_EQ(store->append("r1", points_of("d", Track::energy, {{4, 1}})).error().code, Errc::misuse);
-  store = open();
-  EXPECT_EQ(store->append("r1", points_of("d", Track::energy, {{5, 1}})).error().code, Errc::misuse);
-  must(store->append("r1", points_of("d", Track::energy, {{6, 1}})));
-}
-
-TEST_P(AnyStore, SlicesHoldTheExtremesAndTheMeanOfTheirPoints) {
-  const auto store = open();
-  everywatt::Run run = run_named("r1");
-  run.status = RunStatus::finished;
-  must(store->put_run(run));
-  std::vector<SeriesPoint> points;
-  for (int i = 0; i < 10'000; ++i) points.push_back({i * 100, (i * 7919) % 1009 - 500});
-  must(store->append("r1", points_of("d", Track::energy, points)));
-  must(store->commit());
-  for (int call = 0; call < 2; ++call) {
-    for (const std::size_t count : {std::size_t{1}, std::size_t{7}, std::size_t{1000}}) {
-      const auto slices = must(store->slices("r1", "d", Track::energy, count));
-      ASSERT_EQ(slices.size(), count);
-      std::size_t at = 0;
-      for (std::size_t i = 0; i < count; ++i) {
-        const SeriesSlice& slice = slices[i];
-        std::int64_t min = INT64_MAX, max = INT64_MIN, sum = 0;
-        const std::size_t from = at;
-        const Nanoseconds end = i + 1 < count ? slices[i + 1].begin : INT64_MAX;
-        for (; at < points.size() && points[at].time < end; ++at) {
-          min = std::min(min, points[at].value);
-          max = std::max(max, points[at].value);
-          sum += points[at].value;
-        }
-        EXPECT_EQ(std::tie(slice.min, slice.max), std::tie(min, max));
-        EXPECT_EQ(slice.count, at - from);
-        EXPECT_DOUBLE_EQ(slice.mean, static_cast<double>(sum) / static_cast<double>(at - from));
-      }
-      EXPECT_EQ(at, points.size());
-    }
-  }
-}
-
-TEST_P(AnyStore, SlicesSeeWhatWasAddedSinceTheLastDrawing) {
-  const auto writer = open();
-  must(writer->put_run(run_named("r1")));
-  must(writer->append("r1", points_of("d", Track::energy, {{0, 5}, {10, 7}})));
-  must(writer->commit());
-  const auto reader = open();
-  EXPECT_EQ(must(reader->slices("r1", "d", Track::energy, 1))[0].count, 2u);
-  must(writer->append("r1", points_of("d", Track::energy, {{20, 900}})));
-  must(writer->commit());
-  EXPECT_EQ(must(reader->slices("r1", "d", Track::energy, 1))[0].max, 900);
-  EXPECT_EQ(must(writer->slices("r1", "d", Track::energy, 1))[0].max, 900);
-  must(writer->remove("r1"));
-  EXPECT_EQ(reader->slices("r1", "d", Track::energy, 1).error().code, Errc::absent);
-  must(writer->put_run(run_named("r1")));
-  must(writer->append("r1", points_of("d", Track::energy, {{5, 1}, {20, 2}})));
-  must(writer->commit());
-  EXPECT_EQ(must(reader->slices("r1", "d", Track::energy, 1))[0].max, 2);
 }
 
 TEST_P(AnyStore, RemembersFloorsAndCalibrationsOfAHost) {
@@ -559,109 +378,6 @@ TEST_P(AnyStore, ForgetsTheCalibrationsOfOneDevice) {
   const auto left = must(open()->calibrations("b"));
   ASSERT_EQ(left.size(), 1u);
   EXPECT_EQ(left[0].device, "gpu:2");
-}
-
-TEST_P(AnyStore, DropsSeriesOfOldRunsAndKeepsTheirEntries) {
-  const auto store = open();
-  for (const auto& [id, ended] : {std::pair{"old", 100}, {"new", 300}, {"open", 0}}) {
-    everywatt::Run run = run_named(id);
-    if (ended) run.status = RunStatus::finished;
-    run.ended = Instant{.steady = 0, .wall = ended * kSecond};
-    must(store->put_run(run));
-    must(store->append(id, {.devices = {device_named("d")}, .entries = {entry_of("d", 10)}}));
-    must(store->append(id, points_of("d", Track::energy, {{1, 1}, {2, 2}})));
-  }
-  must(store->commit());
-  EXPECT_EQ(must(store->drop_series_before(200 * kSecond)), 1u);
-  EXPECT_TRUE(must(store->series("old", "d", Track::energy)).empty());
-  EXPECT_EQ(must(store->read("old")).entries.size(), 1u);
-  EXPECT_EQ(must(store->series("new", "d", Track::energy)).size(), 2u);
-  EXPECT_EQ(must(store->series("open", "d", Track::energy)).size(), 2u);
-  EXPECT_EQ(must(store->drop_series_before(200 * kSecond)), 0u);
-}
-
-TEST_P(AnyStore, MergesTheRunsThatAreNotHereYet) {
-  for (const StoreForm other_form : {StoreForm::one_file, StoreForm::file_per_run}) {
-    testing::StorePlaceFixture here, there;
-    const auto other = must(there.open(other_form));
-    for (const char* id : {"both", "theirs"}) {
-      must(other->put_run(run_named(id)));
-      must(other->append(id, {.devices = {device_named("d")}, .entries = {entry_of("d", 10)}}));
-      must(other->append(id, points_of("d", Track::energy, {{1, 1}, {2, 2}})));
-    }
-    must(other->put_floor({.host = "h", .device = "d", .watts = 5, .learnt_wall = 9}));
-    must(other->commit());
-    const auto store = must(here.open(GetParam()));
-    must(store->put_run(run_named("both")));
-    must(store->commit());
-    EXPECT_EQ(must(store->merge(there.path())), 1u);
-    EXPECT_EQ(must(store->merge(there.folder())), 0u);
-    EXPECT_TRUE(must(store->read("both")).entries.empty());  // ours stays as it is
-    const RunRecord record = must(store->read("theirs"));
-    EXPECT_EQ(record.entries.size(), 1u);
-    EXPECT_EQ(record.devices.size(), 1u);
-    EXPECT_EQ(must(store->series("theirs", "d", Track::energy)).size(), 2u);
-    EXPECT_EQ(must(store->list({.limit = 0}))[1].total.value_or(0) + must(store->list())[0].total.value_or(0), 10);
-    EXPECT_EQ(must(store->floor("h", "d"))->watts, 5);
-    EXPECT_EQ(must(other->list()).size(), 2u);  // theirs too
-  }
-}
-
-TEST_P(AnyStore, RefusesToMergeWhatIsNoLedger) {
-  const auto store = open();
-  EXPECT_EQ(store->merge("/nowhere/at/all").error().code, Errc::absent);
-  std::ofstream{place_.folder() / "notes.txt"} << std::string(5000, 'x');
-  const auto merged = store->merge(place_.folder() / "notes.txt");
-  ASSERT_FALSE(merged);
-  EXPECT_EQ(merged.error().code, Errc::malformed);
-  EXPECT_TRUE(std::filesystem::exists(place_.folder() / "notes.txt"));
-}
-
-TEST(StoreForms, FilesOfSingleRunsAreReadWithTheLedgerAndFoldedIntoIt) {
-  testing::StorePlaceFixture place;
-  {
-    const auto ledger = must(place.open(StoreForm::one_file));
-    must(ledger->put_run(run_named("inledger", 10)));
-    must(ledger->commit());
-  }
-  {
-    const auto shared = must(place.open(StoreForm::file_per_run));
-    everywatt::Run done = run_named("done", 20);
-    done.status = RunStatus::finished;
-    must(shared->put_run(done));
-    must(shared->append("done", {.devices = {device_named("d")}, .entries = {entry_of("d", 10)}}));
-    must(shared->put_run(run_named("going", 30)));
-    must(shared->put_floor({.host = "h", .device = "d", .watts = 5, .learnt_wall = 9}));
-    must(shared->commit());
-    EXPECT_EQ(must(shared->list()).size(), 3u);
-  }
-  EXPECT_TRUE(std::filesystem::exists(place.folder() / "runs" / "done.db"));
-  const auto store = must(place.open(StoreForm::one_file));
-  EXPECT_EQ(must(store->list()).size(), 3u);
-  EXPECT_EQ(must(store->find("last")), "going");
-  EXPECT_EQ(must(store->merge(place.path())), 1u);
-  EXPECT_FALSE(std::filesystem::exists(place.folder() / "runs" / "done.db"));
-  EXPECT_TRUE(std::filesystem::exists(place.folder() / "runs" / "going.db"));  // somebody writes it
-  EXPECT_EQ(must(store->list()).size(), 3u);
-  EXPECT_EQ(must(store->read("done")).entries.size(), 1u);
-  EXPECT_EQ(must(store->floor("h", "d"))->watts, 5);
-}
-
-TEST(StoreForms, ARunFileIsWhatOneMachineHandsAnother) {
-  testing::StorePlaceFixture here, there;
-  {
-    const auto other = must(there.open(StoreForm::file_per_run));
-    everywatt::Run run = run_named("../up");  // an id is no path
-    run.status = RunStatus::finished;
-    must(other->put_run(run));
-    must(other->commit());
-  }
-  const auto file = there.folder() / "runs" / "%2e.%2fup.db";
-  ASSERT_TRUE(std::filesystem::exists(file));
-  std::filesystem::copy_file(file, here.folder() / "handed.db");
-  const auto store = must(here.open(StoreForm::one_file));
-  EXPECT_EQ(must(store->merge(here.folder() / "handed.db")), 1u);
-  EXPECT_EQ(must(store->find("last")), "../up");
 }
 
 TEST(StoreForms, AnAbsentStoreIsAbsentWhereNoneShallBeMade) {

@@ -259,6 +259,27 @@ def test_a_damaged_ledger_is_set_aside_and_never_overwritten(everywatt, damage):
     assert own_lines(quiet.err) == [], "told once"
 
 
+def unknown_status(everywatt, run):
+    with contextlib.closing(sqlite3.connect(everywatt.database)) as connection, connection:
+        connection.execute("UPDATE run SET status = 'odd' WHERE id = ?", [run])
+
+
+def file_of_noise(everywatt, run):
+    damage_all(everywatt.database.parent / "runs" / f"{run}.db")
+
+
+@pytest.mark.parametrize("form, damage", [("one-file", unknown_status), ("file-per-run", file_of_noise)])
+@pytest.mark.parametrize("command", [["ls", "--json"], ["export", "json"]])
+def test_one_damaged_run_is_named_and_hides_no_other(everywatt, form, damage, command):
+    everywatt.env["EVERYWATT_STORE_FORM"] = form
+    ids = [everywatt.run("true").bill["id"] for _ in range(3)]
+    damage(everywatt, ids[1])
+    done = everywatt(*command)
+    assert done.returncode == 0
+    assert sorted(run["id"] for run in json.loads(done.stdout)["runs"]) == sorted([ids[0], ids[2]])
+    assert len(done.stderr.splitlines()) == 1 and ids[1] in done.stderr, done.stderr
+
+
 def test_a_ledger_of_a_later_everywatt_is_not_touched(everywatt):
     everywatt.run("true")
     with sqlite3.connect(everywatt.database) as connection:

@@ -48,7 +48,7 @@ TEST(Forecast, WhatLiesBetweenEpochsGoesOn) {
 TEST(Forecast, ItsIntervalHoldsTheBillAsOftenAsItSays) {
   std::mt19937_64 random{3};
   std::normal_distribution<double> normal{1e9, 5e7};
-  for (const std::size_t done : {2, 4, 12}) {
+  for (const std::size_t done : {2u, 4u, 12u}) {
     int held = 0;
     constexpr int kRuns = 2000;
     for (int run = 0; run < kRuns; ++run) {

@@ -28,8 +28,9 @@ constexpr Nanoseconds kLeisure = 500 * kMillisecond;
 constexpr Nanoseconds kWindow = kSecond;
 // How long the end waits for the last reading of what is read beside the loop.
 constexpr Nanoseconds kPatience = 50 * kMillisecond;
-// Memory, disk and network bytes, ours too, and what is missing are looked at in the first window and in every tenth:
-// they cost more than all else.
+// Memory, disk and network bytes, ours too, and what is missing are looked at in the first window, after one, two and
+// four more, and so on, and in the end in every tenth: they cost more than all else, and a job's first seconds, in
+// which connections are opened, are not like those that follow.
 constexpr std::uint64_t kWindowsPerUsage = 10;
 
 struct Woken {
@@ -310,11 +311,13 @@ void Recording::close_window(Job& job, Instant until) {
   not_ours_.clear();
   const WindowContext context = window(job, until);
   keep(meter_->close_window(context));
-  if (windows_++ % kWindowsPerUsage == 0) {
+  if (windows_ == next_look_) {
+    next_look_ += std::clamp<std::uint64_t>(windows_, 1, kWindowsPerUsage);
     note_missing();
     run_.usage = job.usage();
     note_own_cost();
   }
+  ++windows_;
   run_.usage.cpu_time = context.cpu_time;
   later_facts_.look(windows_, job, meter_->phases().processes(), run_.environment);
   watch_budget(job, until);

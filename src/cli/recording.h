@@ -80,6 +80,7 @@ class Recording {
   bool store_failed_ = false;
   bool reserved_ = false;
   std::uint64_t windows_ = 0;
+  std::uint64_t next_look_ = 0;     // at the job's usage: the window in which
   bool job_time_is_cheap_ = false;  // to be read every tick, not only once a window
   Sampler sampler_;
   std::unique_ptr<Meter> meter_;

@@ -93,7 +93,7 @@ TEST_F(Killed, AtAnyMomentEachMarkThatReturnedIsRead) {
       ASSERT_LE(*metric.step, 1u);
       ASSERT_EQ(metric.value, static_cast<double>(++read[*metric.step]));
     }
-    for (const std::size_t lane : {0, 1}) {
+    for (const std::size_t lane : {0u, 1u}) {
       EXPECT_GE(read[lane], progress.of(lane));
       EXPECT_LE(read[lane], progress.of(lane) + 1);
     }

@@ -19,10 +19,6 @@ set_target_properties(everywatt_static PROPERTIES OUTPUT_NAME everywatt LINKER_L
 target_include_directories(everywatt_static PUBLIC ${everywatt_source_dir}/include)
 target_link_libraries(everywatt_static PUBLIC Threads::Threads)
 
-if(EVERYWATT_FUZZ)
-  return()  # a library for other programs cannot carry libFuzzer's instrumentation
-endif()
-
 add_library(everywatt_library SHARED $<TARGET_OBJECTS:marks_writer>)
 set_target_properties(everywatt_library PROPERTIES OUTPUT_NAME everywatt LINKER_LANGUAGE C
   VERSION ${PROJECT_VERSION} SOVERSION 0 LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)

@@ -174,7 +174,7 @@ TEST(RaplPerf, ACounterThatEndsLeavesTheOthersReadings) {
   FakeKernel kernel;
   auto source = open_source(kName, roots_with_kernel(tree));
   ASSERT_TRUE(source);
-  for (const std::uint64_t event : {0x02, 0x03, 0x05}) {
+  for (const std::uint64_t event : {0x02u, 0x03u, 0x05u}) {
     for (const int cpu : {0, 56}) kernel.count(event, cpu, 1000 + event);
   }
   std::vector<Reading> readings;
@@ -182,7 +182,7 @@ TEST(RaplPerf, ACounterThatEndsLeavesTheOthersReadings) {
   EXPECT_EQ(readings.size(), 6u);
 
   kernel.end(0x03, 0);
-  for (const std::uint64_t event : {0x02, 0x05}) {
+  for (const std::uint64_t event : {0x02u, 0x05u}) {
     for (const int cpu : {0, 56}) kernel.count(event, cpu, 2000);
   }
   kernel.count(0x03, 56, 2000);

@@ -192,10 +192,12 @@ def assert_counted_or_said_to_be_more(row, sent, received):
         assert told == pytest.approx((sent, received), rel=0.02)
 
 
-def test_bytes_between_the_last_look_and_the_end_of_a_connection_are_counted(everywatt, another_host):
+@pytest.mark.parametrize("opened_after", ["0", "1.3"])
+def test_bytes_between_the_last_look_and_the_end_of_a_connection_are_counted(everywatt, another_host, opened_after):
     """The kernel's notice of a destroyed socket carries its last figures: half of the bytes come right before it."""
     host, port, _ = another_host
-    done = everywatt.run(PYTHON, "-S", "-c", CLIENT, host, port, "1", "3000000", "5000000", "6.2")
+    client = [PYTHON, "-S", "-c", CLIENT, host, port, "1", "3000000", "5000000", "6.2"]
+    done = everywatt.run("sh", "-c", 'sleep "$1"; shift; "$@"', "sh", opened_after, *client)
     assert done.status == 0, done.err
     row = bytes_of(done.bill, "private")
     assert row["sent_bytes"] == pytest.approx(3_000_000, rel=0.02)

@@ -28,9 +28,9 @@ constexpr Nanoseconds kLeisure = 500 * kMillisecond;
 constexpr Nanoseconds kWindow = kSecond;
 // How long the end waits for the last reading of what is read beside the loop.
 constexpr Nanoseconds kPatience = 50 * kMillisecond;
-// Memory, disk and network bytes, ours too, and what is missing are looked at in the first window, after one, two and
-// four more, and so on, and in the end in every tenth: they cost more than all else, and a job's first seconds, in
-// which connections are opened, are not like those that follow.
+// Memory, disk and network bytes, ours too, and what is missing are looked at in the first three windows, then in ever
+// fewer, and in the end in every tenth: they cost more than all else, and a job's first seconds, in which connections
+// are opened, are not like those that follow.
 constexpr std::uint64_t kWindowsPerUsage = 10;
 
 struct Woken {

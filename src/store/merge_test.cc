@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "store/sqlite.h"
 #include "store/store_fixture.h"
 
 namespace everywatt {
@@ -11,6 +12,7 @@ namespace {
 
 using testing::device_named;
 using testing::entry_of;
+using ::testing::HasSubstr;
 using testing::must;
 using testing::points_of;
 using testing::run_named;
@@ -54,6 +56,23 @@ TEST_P(StoreMerge, RefusesToMergeWhatIsNoLedger) {
   ASSERT_FALSE(merged);
   EXPECT_EQ(merged.error().code, Errc::malformed);
   EXPECT_TRUE(std::filesystem::exists(place_.folder() / "notes.txt"));
+}
+
+TEST_P(StoreMerge, RefusesALedgerInWhichARunIsDamagedAndTakesNothing) {
+  testing::StorePlaceFixture there;
+  {
+    const auto other = must(there.open());
+    for (const char* id : {"r1", "r2"}) must(other->put_run(run_named(id)));
+    must(other->commit());
+  }
+  must(must(Connection::open(there.path(), Connection::Access::read_write))
+           .run("UPDATE run SET status = 'odd' WHERE id = 'r2'"));
+  const auto store = open();
+  const auto merged = store->merge(there.path());
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code, Errc::malformed);
+  EXPECT_THAT(merged.error().what, HasSubstr("run r2: no such status: 'odd'"));
+  EXPECT_TRUE(must(store->list()).empty());
 }
 
 TEST(StoreMergeForms, FilesOfSingleRunsAreReadWithTheLedgerAndFoldedIntoIt) {

@@ -8,6 +8,7 @@
 namespace everywatt {
 namespace {
 
+using testing::AnyStore;
 using testing::device_named;
 using ::testing::ElementsAre;
 using testing::entry_of;
@@ -15,8 +16,6 @@ using ::testing::HasSubstr;
 using testing::must;
 using testing::points_of;
 using testing::run_named;
-
-class AnyStore : public testing::AnyStore {};
 
 INSTANTIATE_TEST_SUITE_P(Forms, AnyStore, testing::kForms, testing::form_name);
 
